@@ -1,0 +1,305 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# run.sh - install what is needed, build, run every test.
+#
+#   sh tests/run.sh [--long] [PART...]
+#   sh tests/run.sh --list
+#
+# On Debian 12, as root or as someone who may use sudo. Without PART, all of them. --long lets
+# tests that know FSC_LONG=1 take more rounds. Nothing is written to the source tree but build/,
+# or to $FSC_BUILD instead. The last line is
+#	N passed, N failed, N skipped
+# and the status is 0 only if something was run and nothing failed.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+source=$PWD
+case ${FSC_BUILD:=build} in
+/*) build=$FSC_BUILD ;;
+*) build=$source/$FSC_BUILD ;;
+esac
+export LC_ALL=C
+
+# --- What has to be installed ----------------------------------------------------------------
+
+# To build and test with gcc.
+packages='build-essential meson ninja-build pkg-config python3 git
+	liburing-dev libcmocka-dev libjson-c-dev'
+# With clang. Its sanitizers are only recommended by clang itself.
+packages="$packages clang libclang-rt-14-dev"
+# What the tests run: servers, filesystems, valgrind.
+packages="$packages diod nfs-ganesha nfs-ganesha-vfs iproute2 procps valgrind
+	e2fsprogs xfsprogs btrfs-progs mount"
+# What building a kernel module takes beside headers (which tests/build/kernel.sh gets).
+packages="$packages gcc-12 make libelf1 libssl3"
+
+missing_packages() {
+	for package in $packages; do
+		status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)
+		[ "$status" = installed ] || echo "$package"
+	done
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+# For tests that want root and can say that they don't have it.
+as_root_if_possible() {
+	if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
+		sudo -n "$@"
+	else
+		"$@"
+	fi
+}
+
+install_packages() {
+	missing=$(missing_packages)
+	[ -n "$missing" ] || return 0
+	# shellcheck disable=SC2086,SC2116 # one line of words
+	missing=$(echo $missing)
+	echo "installing $missing"
+	# shellcheck disable=SC2086 # words
+	as_root sh -c '
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
+	' sh $missing >"$build/install.log" 2>&1 </dev/null || {
+		tail -n 20 "$build/install.log"
+		echo "these packages could not be installed: $missing"
+		return 1
+	}
+}
+
+# --- Counting --------------------------------------------------------------------------------
+
+passed=0
+failed=0
+skipped=0
+
+report() { # pass|fail|skip NAME [REASON]
+	case $1 in
+	pass) passed=$((passed + 1)) ;;
+	fail) failed=$((failed + 1)) ;;
+	skip) skipped=$((skipped + 1)) ;;
+	esac
+	echo "$1 $2${3:+: $3}"
+}
+
+# One test that is a command: 0 passed, 77 skipped, else failed and shown.
+run_test() { # NAME COMMAND...
+	name=$1
+	shift
+	log=$build/logs/$(echo "$name" | tr '/ ' '__').log
+	"$@" >"$log" 2>&1 </dev/null
+	status=$?
+	case $status in
+	0) report pass "$name" ;;
+	77) report skip "$name" "$(sed -n 's/^SKIP: //p' "$log" | tail -n 1)" ;;
+	*)
+		tail -n 60 "$log"
+		report fail "$name" "status $status"
+		;;
+	esac
+}
+
+# One line per test out of meson's log: pass|fail|skip, name, reason; what failed is printed whole
+# before.
+read_testlog() { # TESTLOG.json
+	python3 - "$1" <<'END'
+import json, sys
+
+words = {"OK": "pass", "EXPECTEDFAIL": "pass", "SKIP": "skip"}
+for line in open(sys.argv[1], encoding="utf-8", errors="replace"):
+    test = json.loads(line)
+    # NAME, or SUITE:NAME behind the project's name
+    name = test["name"].split(" - ")[-1].split(" / ")[-1].replace(" ", "_")
+    word = words.get(test["result"], "fail")
+    lines = (test.get("stdout") or "").splitlines()
+    reason = ""
+    if word == "skip":
+        said = [l[6:] for l in lines if l.startswith("SKIP: ")]
+        reason = (said or lines or ["no reason given"])[-1]
+    elif word == "fail":
+        lines += (test.get("stderr") or "").splitlines()
+        print("\n".join("# " + l for l in lines[-60:]))
+        reason = "%s, status %s" % (test["result"], test.get("returncode"))
+    print("=", word, name, reason.replace("\n", " "))
+END
+}
+
+meson_tests() { # BUILD-NAME ARGUMENT...
+	label=$1
+	shift
+	json=$build/$label/meson-logs/run.json
+	rm -f "$json"
+	meson test -C "$build/$label" --no-rebuild --logbase run "$@" \
+		>"$build/logs/$label.test.log" 2>&1 </dev/null
+	status=$?
+	if [ ! -s "$json" ]; then
+		tail -n 20 "$build/logs/$label.test.log"
+		report fail "$label/tests" "meson test ended with $status and ran nothing"
+		return
+	fi
+	read_testlog "$json" >"$build/logs/$label.results"
+	before=$failed
+	while IFS= read -r line; do
+		case $line in
+		"= "*)
+			line=${line#= }
+			word=${line%% *}
+			line=${line#* }
+			report "$word" "$label/${line%% *}" "${line#* }"
+			;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done <"$build/logs/$label.results"
+	[ "$status" = 0 ] || [ "$failed" -gt "$before" ] ||
+		report fail "$label/tests" "meson test ended with $status"
+}
+
+# --- Building --------------------------------------------------------------------------------
+
+build_in() { # BUILD-NAME MESON-OPTION...: a test of its own, true if it passed
+	label=$1
+	shift
+	before=$failed
+	run_test "$label/build" build_steps "$build/$label" "$@"
+	[ "$failed" = "$before" ]
+}
+
+build_steps() { # FOLDER MESON-OPTION...
+	folder=$1
+	shift
+	[ -f "$folder/build.ninja" ] || {
+		rm -rf "$folder"
+		meson setup "$@" "$folder" "$source" || return 1
+	}
+	ninja -C "$folder"
+}
+
+# Of all sanitizers (no -Dwerror there: instrumented code makes gcc see ghosts): the first finding ends the program, with a status that no test has.
+sanitizers_strict() {
+	options=halt_on_error=1:exitcode=99:abort_on_error=0
+	ASAN_OPTIONS=$options:detect_stack_use_after_return=1:strict_string_checks=1
+	UBSAN_OPTIONS=$options:print_stacktrace=1
+	TSAN_OPTIONS=$options:second_deadlock_stack=1
+	export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+}
+
+# --- The parts, in order ---------------------------------------------------------------------
+
+parts='build-gcc build-clang asan tsan kernel filesystems e2e'
+
+part_build_gcc() {
+	build_in gcc -Dwerror=true && meson_tests gcc --timeout-multiplier "$patience"
+}
+
+part_build_clang() {
+	CC=clang
+	export CC
+	build_in clang -Dwerror=true && meson_tests clang --suite unit --timeout-multiplier "$patience"
+	unset CC
+}
+
+part_asan() {
+	sanitizers_strict
+	build_in asan -Db_sanitize=address,undefined &&
+		meson_tests asan --timeout-multiplier $((patience * 4))
+}
+
+# The simulator changes stacks by itself, which TSan can't follow; it has one thread anyway.
+part_tsan() {
+	sanitizers_strict
+	build_in tsan -Db_sanitize=thread &&
+		meson_tests tsan --suite unit --suite backend --suite 9p \
+			--timeout-multiplier $((patience * 8))
+}
+
+part_kernel() {
+	for series in 6.1 6.12; do
+		run_test "kernel/$series" sh tests/build/kernel.sh "$source" "$series" \
+			"$build/kernel-$series"
+	done
+}
+
+part_filesystems() {
+	need_gcc_build || return
+	for kind in ext4 ext4-nojournal xfs btrfs tmpfs; do
+		run_test "filesystems/$kind" \
+			as_root_if_possible sh tests/filesystems.sh "$kind" "$build/gcc"
+	done
+}
+
+part_e2e() {
+	need_gcc_build || return
+	for script in tests/e2e/*.sh; do
+		[ -e "$script" ] || continue
+		run_test "e2e/$(basename "$script" .sh)" \
+			as_root_if_possible env FSC_LONG="$FSC_LONG" sh "$script" "$build/gcc"
+	done
+}
+
+# For parts that run what was built with gcc, when they are run alone.
+need_gcc_build() {
+	case $done_parts in
+	*' build-gcc '*) return 0 ;;
+	esac
+	build_in gcc -Dwerror=true
+}
+
+# --- What to run -----------------------------------------------------------------------------
+
+FSC_LONG=
+patience=1
+chosen=
+for argument in "$@"; do
+	case $argument in
+	--list)
+		# shellcheck disable=SC2086 # words
+		printf '%s\n' $parts
+		exit 0
+		;;
+	--long)
+		FSC_LONG=1
+		patience=20
+		;;
+	-*)
+		echo "usage: sh tests/run.sh [--long] [PART...], or --list; parts: $parts" >&2
+		exit 2
+		;;
+	*)
+		case " $parts " in
+		*" $argument "*) chosen="$chosen $argument" ;;
+		*)
+			echo "there is no part '$argument', only: $parts" >&2
+			exit 2
+			;;
+		esac
+		;;
+	esac
+done
+export FSC_LONG
+
+mkdir -p "$build/logs" || exit 1
+install_packages || {
+	report fail install
+	chosen=none
+}
+
+done_parts=' '
+[ "$chosen" = none ] || for part in ${chosen:-$parts}; do
+	started=$(date +%s)
+	echo "--- $part"
+	# each in this shell, so that it counts; what it sets for sanitizers harms no other
+	"part_$(echo "$part" | tr - _)"
+	echo "--- $part took $(($(date +%s) - started)) s"
+	done_parts="$done_parts$part "
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
