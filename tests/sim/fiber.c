@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * fiber.c - fiber.h on ucontext, and what AddressSanitizer and ThreadSanitizer must be told of a
+ * change of stacks: without it they report what isn't so, or crash.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fiber.h"
+
+#ifdef __has_feature
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#define WITH_ASAN 1
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
+#define WITH_TSAN 1
+#include <sanitizer/tsan_interface.h>
+#endif
+
+static struct fiber *arriving; /* the one being switched to */
+static struct fiber *leaving;  /* the one that was switched from, unless it ended */
+
+static size_t guard_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+char *fiber_stack_new(void)
+{
+	size_t guard = guard_size();
+	char *map = mmap(NULL, guard + FIBER_STACK_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (map == MAP_FAILED)
+		return NULL;
+	if (mprotect(map, guard, PROT_NONE)) {
+		munmap(map, guard + FIBER_STACK_SIZE);
+		return NULL;
+	}
+	return map + guard;
+}
+
+void fiber_stack_free(char *stack)
+{
+	size_t guard = guard_size();
+
+	munmap(stack - guard, guard + FIBER_STACK_SIZE);
+}
+
+void fiber_init_host(struct fiber *f)
+{
+	*f = (struct fiber){ .stack = NULL };
+#ifdef WITH_TSAN
+	f->tsan = __tsan_get_current_fiber();
+#endif
+}
+
+void fiber_init(struct fiber *f, char *stack, void (*entry)(void))
+{
+	*f = (struct fiber){ .stack = stack, .bottom = stack, .size = FIBER_STACK_SIZE };
+#ifdef WITH_ASAN
+	/* A task that was dropped where it stood left its frames' red zones behind. */
+	__asan_unpoison_memory_region(stack, FIBER_STACK_SIZE);
+#endif
+#ifdef WITH_TSAN
+	f->tsan = __tsan_create_fiber(0);
+#endif
+	getcontext(&f->context);
+	f->context.uc_stack.ss_sp = stack;
+	f->context.uc_stack.ss_size = FIBER_STACK_SIZE;
+	f->context.uc_link = NULL;
+	makecontext(&f->context, entry, 0);
+}
+
+void fiber_fini(struct fiber *f)
+{
+#ifdef WITH_TSAN
+	if (f->stack && f->tsan)
+		__tsan_destroy_fiber(f->tsan);
+#endif
+	f->tsan = NULL;
+}
+
+void fiber_switch(struct fiber *from, struct fiber *to, bool from_ended)
+{
+	arriving = to;
+	leaving = from_ended ? NULL : from;
+#ifdef WITH_ASAN
+	__sanitizer_start_switch_fiber(from_ended ? NULL : &from->fake_stack, to->bottom, to->size);
+#endif
+#ifdef WITH_TSAN
+	__tsan_switch_to_fiber(to->tsan, 0);
+#endif
+	swapcontext(&from->context, &to->context);
+	fiber_arrived();
+}
+
+void fiber_arrived(void)
+{
+#ifdef WITH_ASAN
+	const void *bottom;
+	size_t size;
+
+	__sanitizer_finish_switch_fiber(arriving->fake_stack, &bottom, &size);
+	/* Only ASan knows where the thread's own stack lies; it is told when going back there. */
+	if (leaving && !leaving->stack) {
+		leaving->bottom = bottom;
+		leaving->size = size;
+	}
+#endif
+	arriving = NULL;
+	leaving = NULL;
+}
+
+bool fiber_is_here(const struct fiber *f)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t stack = (uintptr_t)f->stack;
+
+	return stack && here >= stack && here < stack + FIBER_STACK_SIZE;
+}
