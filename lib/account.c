@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * account.c - may something be stored? The filesystem's free space, asked for now and then, less what
+ * was stored since; and the bytes that the cache itself occupies, counted.
+ */
+#include "bits.h"
+#include "core.h"
+
+/* How long, and for how many bytes stored, an answer of the filesystem is good enough. Near the limits
+ * it is asked again sooner, as others fill it too. */
+#define SPACE_MS 1000
+#define SPACE_BYTES (64ull << 20)
+#define SPACE_NEAR_MS 100
+#define SPACE_NEAR_BYTES (4ull << 20)
+
+/* space_lock. */
+static struct fsc_space space_now(const struct fsc_cache *cache)
+{
+	struct fsc_space space = cache->space;
+	uint64_t since = cache->space_since / (space.block_size ? space.block_size : 1);
+
+	space.blocks_free -= fsc_min64(space.blocks_free, since);
+	return space;
+}
+
+/* space_lock. */
+static bool is_old(const struct fsc_cache *cache)
+{
+	struct fsc_space space;
+	uint64_t age;
+	bool near;
+
+	if (!cache->space_known)
+		return true;
+	space = space_now(cache);
+	near = fsc_space_check(&cache->limits, &space, 0, 0) != FSC_SPACE_OK;
+	age = fsc_now_ms() - cache->space_ms;
+	return age > (near ? SPACE_NEAR_MS : SPACE_MS) ||
+	       cache->space_since > (near ? SPACE_NEAR_BYTES : SPACE_BYTES);
+}
+
+static void refresh(struct fsc_cache *cache)
+{
+	struct fsc_space space;
+	unsigned long irq;
+	int err;
+
+	err = cache->be->ops->space(cache->be, &space);
+	if (err) {
+		fsc_cache_error(cache, err, "asking for free space");
+		return;
+	}
+	irq = fsc_spin_lock(&cache->space_lock);
+	cache->space = space;
+	cache->space_ms = fsc_now_ms();
+	cache->space_since = 0;
+	cache->space_known = true;
+	fsc_spin_unlock(&cache->space_lock, irq);
+}
+
+int fsc_space_take(struct fsc_cache *cache, uint64_t bytes)
+{
+	enum fsc_space_verdict verdict = FSC_SPACE_STOP;
+	struct fsc_space space;
+	unsigned long irq;
+	bool old;
+
+	irq = fsc_spin_lock(&cache->space_lock);
+	old = is_old(cache);
+	fsc_spin_unlock(&cache->space_lock, irq);
+	if (old)
+		refresh(cache);
+	irq = fsc_spin_lock(&cache->space_lock);
+	if (cache->space_known) {
+		space = space_now(cache);
+		verdict = fsc_space_check(&cache->limits, &space, cache->used, bytes);
+	}
+	if (verdict != FSC_SPACE_STOP) {
+		cache->used += bytes;
+		cache->space_since += bytes;
+	}
+	fsc_spin_unlock(&cache->space_lock, irq);
+	if (verdict >= FSC_SPACE_CULL)
+		fsc_cull_queue(cache);
+	return verdict == FSC_SPACE_STOP ? -ENOSPC : 0;
+}
+
+void fsc_space_give(struct fsc_cache *cache, uint64_t bytes)
+{
+	unsigned long irq = fsc_spin_lock(&cache->space_lock);
+
+	cache->used -= fsc_min64(cache->used, bytes);
+	fsc_spin_unlock(&cache->space_lock, irq);
+}
+
+bool fsc_space_wanted(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)
+{
+	struct fsc_space space;
+	unsigned long irq;
+
+	refresh(cache);
+	irq = fsc_spin_lock(&cache->space_lock);
+	space = cache->space;
+	fsc_space_goal(&cache->limits, &space, cache->used, bytes, files);
+	fsc_spin_unlock(&cache->space_lock, irq);
+	return *bytes || *files;
+}
+
+/* --- Counting ---------------------------------------------------------------------------------- */
+
+struct count_walk {
+	struct fsc_walk walk;
+	uint64_t bytes;
+};
+
+static bool count_one(struct fsc_walk *walk, const char *volume, const char *path,
+		      const struct fsc_stat *st)
+{
+	(void)volume;
+	(void)path;
+	fsc_container_of(walk, struct count_walk, walk)->bytes += st->bytes;
+	return true;
+}
+
+/*
+ * After an unclean stop: what is there, plus what was stored since we opened. What was stored before
+ * the walk came by is counted twice, which errs on the side of the limit.
+ */
+void fsc_scan_work(struct fsc_work *work)
+{
+	struct fsc_cache *cache = fsc_container_of(work, struct fsc_cache, scan_work);
+	struct count_walk c = { .walk.fn = count_one };
+	unsigned long irq;
+
+	if (!fsc_walk(cache, &c.walk))
+		return;
+	irq = fsc_spin_lock(&cache->space_lock);
+	cache->used += c.bytes;
+	cache->used_known = true;
+	fsc_spin_unlock(&cache->space_lock, irq);
+}

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * object.c - the cache's side of one remote file: finding what is stored under its key, and letting
+ * go of it. What is found is believed only if everything about it is right (I5).
+ */
+#include "bits.h"
+#include "core.h"
+#include "key.h"
+
+void fsc_label_make(struct fsc_label *label, struct fsc_blob coherency)
+{
+	label->len = (uint8_t)fsc_record_coherency(coherency, label->data, &label->hashed);
+}
+
+static struct fsc_blob blob(const void *data, size_t len)
+{
+	return (struct fsc_blob){ data, len };
+}
+
+/* --- The name -------------------------------------------------------------------------------- */
+
+/* When nothing else can be done about a name: make it lead to nothing that is believed. */
+static int disarm(struct fsc_object *obj, int err)
+{
+	struct fsc_cache *cache = obj->vol->cache;
+
+	fsc_cache_error(cache, err, "removing an object's name");
+	if (!fsc_bury(cache, obj->vol->dir, obj->path))
+		return 0;
+	fsc_log(FSC_LOG_ERR, "cache: an outdated object cannot be removed");
+	fsc_cache_withdraw(cache);
+	return err;
+}
+
+int fsc_object_drop_name(struct fsc_object *obj, bool *gone)
+{
+	const struct fsc_backend_ops *ops = obj->vol->cache->be->ops;
+	int err;
+
+	err = ops->unlink(obj->vol->dir, obj->path, NULL);
+	*gone = err == 0;
+	if (err == -ENOENT)
+		return 0;
+	if (err == -EUCLEAN)
+		err = fsc_bury(obj->vol->cache, obj->vol->dir, obj->path);
+	if (err)
+		err = disarm(obj, err);
+	*gone = !err;
+	return err;
+}
+
+/* The name's removal is durable when it returns, where that was asked for or can't be left to the
+ * order of things. */
+int fsc_object_sync_removal(struct fsc_object *obj)
+{
+	struct fsc_cache *cache = obj->vol->cache;
+	const struct fsc_backend_ops *ops = cache->be->ops;
+	struct fsc_dir *dir;
+	char fanout[4];
+	int err;
+
+	if (!cache->syncs)
+		return 0;
+	if (cache->kind != FSC_FS_STRICT && !(obj->vol->flags & FSC_VOLUME_STRICT_REMOVAL))
+		return 0;
+	memcpy(fanout, obj->path, 3);
+	fanout[3] = '\0';
+	err = ops->dir_open(cache->be, obj->vol->dir, fanout, false, &dir);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = ops->sync_dir(dir);
+	ops->dir_close(dir);
+	return err;
+}
+
+/* --- Look-up ---------------------------------------------------------------------------------- */
+
+struct lookup {
+	struct fsc_object *obj;
+	struct fsc_file *file;
+	struct fsc_stat st;
+	struct fsc_record rec;
+	uint8_t *value; /* what rec points into */
+	size_t value_size;
+};
+
+static int read_value(struct lookup *lu)
+{
+	const struct fsc_backend *be = lu->obj->vol->cache->be;
+	int n;
+
+	/* Most values are of complete objects, and short. */
+	lu->value_size = 512;
+	for (;;) {
+		lu->value = fsc_zalloc(lu->value_size);
+		if (!lu->value)
+			return -ENOMEM;
+		n = be->ops->xattr_get(lu->file, FSC_XATTR_NAME, lu->value, lu->value_size);
+		if (n != -ERANGE || lu->value_size >= 65536)
+			break;
+		fsc_free(lu->value);
+		lu->value = NULL;
+		lu->value_size = 65536;
+	}
+	if (n == -ENODATA || n == -ERANGE)
+		return -EUCLEAN;
+	if (n < 0)
+		return n;
+	return fsc_record_decode(&lu->rec, lu->value, (size_t)n) ? -EUCLEAN : 0;
+}
+
+/* Ours, of this key, and of the version that the netfs speaks of? The digest says at once whether
+ * it is this file that was written for this key, not a copy and not another's. */
+static bool record_matches(struct lookup *lu)
+{
+	const struct fsc_object *obj = lu->obj;
+	const struct fsc_record *rec = &lu->rec;
+	uint8_t digest[FSC_DIGEST_SIZE];
+
+	fsc_key_digest(blob(obj->vol->key, obj->vol->key_len), blob(obj->key, obj->key_len),
+		       lu->st.ino, lu->st.btime_s, lu->st.btime_ns, digest);
+	if (rec->volume || memcmp(digest, rec->digest, sizeof(digest)))
+		return false;
+	if (rec->has_key != obj->key_hashed)
+		return false;
+	if (rec->has_key && (rec->key.len != obj->key_len ||
+			     memcmp(rec->key.data, obj->key, obj->key_len)))
+		return false;
+	if (rec->modifying || rec->size != obj->size)
+		return false;
+	return rec->coherency_hashed == obj->label.hashed &&
+	       rec->coherency.len == obj->label.len &&
+	       !memcmp(rec->coherency.data, obj->label.data, obj->label.len);
+}
+
+static int check_found(struct lookup *lu)
+{
+	const struct fsc_backend *be = lu->obj->vol->cache->be;
+	int err;
+
+	err = be->ops->stat(lu->file, &lu->st);
+	if (err)
+		return err;
+	if (lu->st.type != FSC_FILE_REGULAR || lu->st.nlink != 1 || lu->st.uid != be->uid)
+		return -EUCLEAN;
+	err = read_value(lu);
+	if (err)
+		return err;
+	return record_matches(lu) ? 0 : -EUCLEAN;
+}
+
+static int load_slot(struct lookup *lu, struct fsc_gen *gen)
+{
+	struct fsc_slot_ref ref;
+	size_t len;
+	uint8_t *mem;
+	int err;
+
+	if (fsc_slot_ref_decode(&ref, lu->rec.map))
+		return -EUCLEAN;
+	len = fsc_round_up(FSC_SLOT_HEADER + (uint64_t)ref.len, FSC_GRANULE_SIZE);
+	if (len > gen->cache->params.max_map_bytes || ref.pos > lu->st.size ||
+	    lu->st.size - ref.pos < len)
+		return -EUCLEAN;
+	mem = fsc_io_alloc(len);
+	if (!mem)
+		return -ENOMEM;
+	err = fsc_cache_transfer(gen->cache, lu->file, false, ref.pos, mem, len);
+	if (!err && fsc_slot_check(&ref, mem, len))
+		err = -EUCLEAN;
+	if (!err)
+		err = fsc_snapshot_load(gen, ref.kind, blob(mem + FSC_SLOT_HEADER, ref.len));
+	fsc_io_free(mem, len);
+	gen->in_slot = true;
+	gen->slot = ref;
+	return err;
+}
+
+static int load_map(struct lookup *lu, struct fsc_gen *gen)
+{
+	struct fsc_map_pool pool = { 0 };
+
+	if (lu->rec.complete) {
+		fsc_map_set_full(&gen->map, &pool);
+		return 0;
+	}
+	if (lu->rec.map_kind == FSC_MAP_NONE)
+		return 0;
+	if (lu->rec.map_kind == FSC_MAP_SLOT)
+		return load_slot(lu, gen);
+	return fsc_snapshot_load(gen, lu->rec.map_kind, lu->rec.map);
+}
+
+/* The end of the last granule that is declared present, within the object. */
+static uint64_t declared_end(struct fsc_gen *gen)
+{
+	uint64_t at = 0, run, end = 0;
+
+	while (at < gen->map.size) {
+		if (fsc_map_run(&gen->map, at, gen->map.size, &run))
+			end = run;
+		at = run;
+	}
+	return fsc_min64(end << FSC_GRANULE_SHIFT, gen->size);
+}
+
+/* A map and a file that don't fit each other are none. */
+static int fit_file(struct lookup *lu, struct fsc_gen *gen)
+{
+	int err;
+
+	if (declared_end(gen) > lu->st.size)
+		return -EUCLEAN;
+	gen->file_size = lu->st.size;
+	if (lu->rec.complete && lu->st.size > gen->size) {
+		err = gen->cache->be->ops->resize(lu->file, gen->size);
+		if (err)
+			return err;
+		gen->file_size = gen->size;
+	}
+	return 0;
+}
+
+static struct fsc_gen *found_gen(struct lookup *lu, int *err)
+{
+	struct fsc_gen *gen = fsc_gen_new(lu->obj, lu->obj->size);
+
+	if (!gen) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	gen->pristine = false;
+	gen->linked = true;
+	*err = load_map(lu, gen);
+	if (!*err)
+		*err = fit_file(lu, gen);
+	if (*err) {
+		fsc_gen_put_wait(gen);
+		return NULL;
+	}
+	gen->file = lu->file;
+	lu->file = NULL;
+	gen->charge = lu->st.bytes;
+	gen->stored = true;
+	gen->value_bits = gen->map.nr_set != 0;
+	gen->stored_bits = gen->value_bits;
+	return gen;
+}
+
+static bool discarded(int err)
+{
+	return err == -EUCLEAN || err == -EBADMSG || err == -EPROTONOSUPPORT;
+}
+
+/* 0 and a generation with what was found, or -ENOENT, or why the storage won't say. */
+static int look_up(struct fsc_object *obj, struct fsc_gen **out)
+{
+	struct fsc_cache *cache = obj->vol->cache;
+	struct lookup *lu;
+	int err;
+
+	lu = fsc_zalloc(sizeof(*lu));
+	if (!lu)
+		return -ENOMEM;
+	lu->obj = obj;
+	err = cache->be->ops->file_open(obj->vol->dir, obj->path, &lu->file);
+	if (!err)
+		err = check_found(lu);
+	if (!err)
+		*out = found_gen(lu, &err);
+	if (!err)
+		cache->be->ops->touch((*out)->file);
+	if (lu->file)
+		cache->be->ops->file_close(lu->file);
+	if (discarded(err) || err == -EIO)
+		fsc_space_give(cache, lu->st.bytes);
+	fsc_free(lu->value);
+	fsc_free(lu);
+	return err;
+}
+
+static int find_or_make(struct fsc_object *obj)
+{
+	struct fsc_cache *cache = obj->vol->cache;
+	struct fsc_gen *gen = NULL;
+	bool gone;
+	int err;
+
+	err = look_up(obj, &gen);
+	if (!err) {
+		fsc_stat_add(cache, FSC_STAT_OBJECTS_FOUND, 1);
+	} else if (discarded(err) || err == -EIO) {
+		/* EIO: reading it again won't help. It costs this object, and says so. */
+		if (err == -EIO)
+			fsc_cache_error(cache, err, "reading what is stored of an object");
+		fsc_stat_add(cache, FSC_STAT_OBJECTS_DISCARDED, 1);
+		err = fsc_object_drop_name(obj, &gone);
+		if (!err && gone)
+			err = fsc_object_sync_removal(obj);
+	} else if (err == -ENOENT) {
+		fsc_stat_add(cache, FSC_STAT_OBJECTS_MISSED, 1);
+		err = 0;
+	}
+	if (err) {
+		fsc_cache_error(cache, err, "looking an object up");
+		return err == -ENOMEM ? err : -ENOBUFS;
+	}
+	if (!gen)
+		gen = fsc_gen_new(obj, obj->size);
+	obj->gen = gen;
+	return gen ? 0 : -ENOMEM;
+}
+
+/* --- Open and close --------------------------------------------------------------------------- */
+
+static struct fsc_object *new_object(struct fsc_volume *vol, struct fsc_blob key,
+				     struct fsc_blob coherency, uint64_t size)
+{
+	struct fsc_object *obj = fsc_zalloc(sizeof(*obj));
+
+	if (!obj)
+		return NULL;
+	obj->vol = vol;
+	obj->size = size;
+	obj->key_len = (uint8_t)key.len;
+	memcpy(obj->key, key.data, key.len);
+	fsc_spin_init(&obj->lock, "object");
+	fsc_mutex_init(&obj->name_mutex, "name");
+	fsc_label_make(&obj->label, coherency);
+	fsc_key_cook_object(key, obj->path, &obj->key_hashed);
+	fsc_count_add(&vol->cache->objects_open, 1);
+	fsc_volume_live(vol, 1);
+	return obj;
+}
+
+static void free_object(struct fsc_object *obj)
+{
+	struct fsc_volume *vol = obj->vol;
+
+	fsc_mutex_destroy(&obj->name_mutex);
+	fsc_spin_destroy(&obj->lock);
+	fsc_count_add(&vol->cache->objects_open, -1);
+	fsc_free(obj);
+	fsc_volume_live(vol, -1);
+}
+
+static int enter_table(struct fsc_object *obj)
+{
+	struct fsc_volume *vol = obj->vol;
+	struct fsc_object **p;
+	int err = -EBUSY;
+
+	fsc_mutex_lock(&vol->table_mutex);
+	p = fsc_volume_find(vol, obj->path);
+	if (!*p) {
+		*p = obj;
+		err = 0;
+	}
+	fsc_mutex_unlock(&vol->table_mutex);
+	return err;
+}
+
+static void leave_table(struct fsc_object *obj)
+{
+	struct fsc_volume *vol = obj->vol;
+	struct fsc_object **p;
+
+	fsc_mutex_lock(&vol->table_mutex);
+	p = fsc_volume_find(vol, obj->path);
+	FSC_ASSERT(*p == obj);
+	if (*p == obj)
+		*p = obj->next;
+	fsc_mutex_unlock(&vol->table_mutex);
+}
+
+int fsc_object_open(struct fsc_volume *vol, struct fsc_blob key, struct fsc_blob coherency,
+		    uint64_t size, struct fsc_object **out)
+{
+	struct fsc_object *obj;
+	int err;
+
+	*out = NULL;
+	if (!key.len || key.len > FSC_KEY_MAX || coherency.len > FSC_COHERENCY_MAX ||
+	    size > INT64_MAX)
+		return -EINVAL;
+	if (!vol || !fsc_cache_is_online(vol->cache))
+		return -ENOBUFS;
+	obj = new_object(vol, key, coherency, size);
+	if (!obj)
+		return -ENOMEM;
+	/* In the table before the look-up: what is in it is not culled. */
+	err = enter_table(obj);
+	if (err) {
+		free_object(obj);
+		return err;
+	}
+	err = find_or_make(obj);
+	if (err) {
+		leave_table(obj);
+		free_object(obj);
+		return err;
+	}
+	*out = obj;
+	return 0;
+}
+
+static void close_unwanted(struct fsc_object *obj, struct fsc_gen *gen, bool retire)
+{
+	struct fsc_cache *cache = obj->vol->cache;
+	bool gone = false;
+	int err;
+
+	if (gen) {
+		fsc_gen_expire(gen);
+		fsc_gen_detach(gen);
+	}
+	if (!fsc_cache_is_online(cache))
+		return;
+	err = fsc_object_drop_name(obj, &gone);
+	if (!err && gone) {
+		if (gen)
+			gen->linked = false;
+		err = fsc_object_sync_removal(obj);
+	}
+	if (err)
+		fsc_cache_error(cache, err, "discarding an object");
+	if (retire)
+		fsc_stat_add(cache, FSC_STAT_OBJECTS_RETIRED, 1);
+}
+
+/* True if it may stay on disk as it is stored now. */
+static bool close_kept(struct fsc_object *obj, struct fsc_gen *gen, const struct fsc_blob *proven)
+{
+	unsigned long irq;
+	bool good;
+	int err;
+
+	/* What is still being written is awaited: whoever opens this key next opens the same file. */
+	fsc_gen_drain(gen);
+	irq = fsc_spin_lock(&gen->lock);
+	good = gen->current && (proven || !gen->modified);
+	fsc_spin_unlock(&gen->lock, irq);
+	if (!good)
+		return false;
+	err = fsc_object_commit(obj, proven);
+	irq = fsc_spin_lock(&gen->lock);
+	good = gen->current && !gen->modified;
+	fsc_spin_unlock(&gen->lock, irq);
+	/* An unsaved object declares less than it has, which is safe: it stays. */
+	if (err && good)
+		fsc_log(FSC_LOG_DEBUG, "cache: an object was closed unsaved: error %d", err);
+	return good;
+}
+
+void fsc_object_close(struct fsc_object *obj, const struct fsc_blob *proven, bool retire)
+{
+	struct fsc_gen *gen;
+
+	if (!obj)
+		return;
+	gen = obj->gen;
+	if (!retire && gen && close_kept(obj, gen, proven))
+		fsc_gen_detach(gen);
+	else
+		close_unwanted(obj, gen, retire);
+	leave_table(obj);
+	fsc_gen_put_wait(gen);
+	free_object(obj);
+}
+
+uint64_t fsc_object_size(struct fsc_object *obj)
+{
+	unsigned long irq = fsc_spin_lock(&obj->lock);
+	uint64_t size = obj->size;
+
+	fsc_spin_unlock(&obj->lock, irq);
+	return size;
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * snapshot.c - a generation's map as the bytes that are stored, and back.
+ *
+ * The map is walked run by run, letting go of the spinlock in between. Bits that are set meanwhile may
+ * be in or not: their data are written already. None is cleared meanwhile: whoever clears holds the
+ * save mutex, which the caller holds.
+ */
+#include "bits.h"
+#include "core.h"
+
+/* Runs of at most this much under one hold of the lock. */
+#define WALK_GRANULES (64 * FSC_MAP_LEAF_GRANULES)
+
+static bool next_run(struct fsc_gen *gen, uint64_t at, uint64_t end, uint64_t *run)
+{
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+	uint64_t limit = gen->map.size < end ? gen->map.size : end;
+	bool present = false;
+
+	if (at < limit)
+		present = fsc_map_run(&gen->map, at, limit, run);
+	else
+		*run = end; /* beyond the map of one that is to grow: absent */
+	fsc_spin_unlock(&gen->lock, irq);
+	return present;
+}
+
+/* Both lengths are found in one walk; then what is chosen is written in another. */
+static uint64_t walk(struct fsc_gen *gen, uint64_t granules, struct fsc_map_writer *runs,
+		     struct fsc_map_writer *bitmap)
+{
+	uint64_t at = 0, run, present = 0, min_run = runs ? runs->min_run : 0;
+	bool is;
+
+	while (at < granules) {
+		is = next_run(gen, at, granules, &run);
+		if (is && run - at < min_run)
+			is = false;
+		if (is)
+			present += run - at;
+		if (runs)
+			fsc_map_writer_add(runs, is, run - at);
+		if (bitmap)
+			fsc_map_writer_add(bitmap, is, run - at);
+		at = run;
+	}
+	return present;
+}
+
+static int encode(struct fsc_gen *gen, uint64_t granules, size_t room, uint64_t min_run,
+		  struct fsc_snapshot *snap)
+{
+	struct fsc_map_writer w;
+	size_t need;
+
+	snap->mem = fsc_zalloc(room ? room : 1);
+	if (!snap->mem)
+		return -ENOMEM;
+	fsc_map_writer_init(&w, snap->kind, snap->mem, room, min_run);
+	if (snap->kind == FSC_MAP_RUNS)
+		snap->present = walk(gen, granules, &w, NULL);
+	else
+		snap->present = walk(gen, granules, NULL, &w);
+	need = fsc_map_writer_end(&w);
+	snap->len = need;
+	if (!need)
+		snap->kind = FSC_MAP_NONE;
+	if (need <= room)
+		return 0;
+	fsc_free(snap->mem);
+	snap->mem = NULL;
+	return -ERANGE;
+}
+
+static bool trivial(struct fsc_gen *gen, uint64_t size, struct fsc_snapshot *snap)
+{
+	uint64_t granules = fsc_granules(size);
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+	bool full = fsc_map_full(&gen->map) && gen->map.size == granules;
+	bool empty = !gen->map.nr_set;
+
+	fsc_spin_unlock(&gen->lock, irq);
+	memset(snap, 0, sizeof(*snap));
+	snap->kind = FSC_MAP_NONE;
+	snap->complete = full;
+	snap->present = full ? granules : 0;
+	return full || empty;
+}
+
+int fsc_snapshot_take(struct fsc_gen *gen, uint64_t size, size_t room, struct fsc_snapshot *snap)
+{
+	struct fsc_map_writer runs, bitmap;
+	uint64_t granules = fsc_granules(size);
+	size_t runs_len, bitmap_len, limit;
+	int err, tries = 4;
+
+	if (trivial(gen, size, snap))
+		return 0;
+	do {
+		fsc_map_writer_init(&runs, FSC_MAP_RUNS, NULL, 0, 0);
+		fsc_map_writer_init(&bitmap, FSC_MAP_BITMAP, NULL, 0, 0);
+		walk(gen, granules, &runs, &bitmap);
+		runs_len = fsc_map_writer_end(&runs);
+		bitmap_len = fsc_map_writer_end(&bitmap);
+		snap->kind = runs_len <= bitmap_len ? FSC_MAP_RUNS : FSC_MAP_BITMAP;
+		snap->len = runs_len <= bitmap_len ? runs_len : bitmap_len;
+		if (snap->len > room)
+			return -ERANGE;
+		/* Some slack: bits set between the walks may make more runs. But never more than
+		 * the bitmap takes, which is what a slot has room for. */
+		limit = fsc_min64(fsc_min64(room, bitmap_len), snap->len + 64);
+		err = encode(gen, granules, limit, 0, snap);
+	} while (err == -ERANGE && --tries);
+	return err;
+}
+
+int fsc_snapshot_take_part(struct fsc_gen *gen, uint64_t size, size_t room,
+			   struct fsc_snapshot *snap)
+{
+	uint64_t min_run;
+	int err = -ERANGE;
+
+	if (trivial(gen, size, snap))
+		return 0;
+	for (min_run = 1; err == -ERANGE && min_run < (1ull << 52); min_run *= 2) {
+		snap->kind = FSC_MAP_RUNS;
+		err = encode(gen, fsc_granules(size), room, min_run, snap);
+	}
+	return err;
+}
+
+static int load_run(struct fsc_gen *gen, uint64_t start, uint64_t end)
+{
+	struct fsc_map_pool pool = { 0 };
+	struct fsc_map_need need;
+	int err = 0;
+
+	/* Nobody else knows this generation yet: no lock. */
+	while (!err && !fsc_map_pin(&gen->map, start, end, &pool, &need))
+		err = fsc_pool_fill(gen->cache, &pool, &need);
+	if (!err) {
+		fsc_map_set(&gen->map, start, end);
+		fsc_map_unpin(&gen->map, start, end, &pool);
+	}
+	fsc_pool_free(gen->cache, &pool);
+	return err;
+}
+
+int fsc_snapshot_load(struct fsc_gen *gen, enum fsc_map_kind kind, struct fsc_blob map)
+{
+	struct fsc_map_reader r;
+	uint64_t start, end, part;
+	int n, err = 0;
+
+	fsc_map_reader_init(&r, kind, map, gen->map.size);
+	while (!err && (n = fsc_map_reader_next(&r, &start, &end)) > 0) {
+		/* In parts, so that what is whole collapses before more memory is asked for. */
+		for (; !err && start < end; start = part) {
+			part = fsc_min64(end, fsc_round_down(start, WALK_GRANULES) + WALK_GRANULES);
+			err = load_run(gen, start, part);
+		}
+	}
+	if (err)
+		return err;
+	return n < 0 ? -EUCLEAN : 0;
+}
