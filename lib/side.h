@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * side.h - what the userspace rooms keep per cache: which cookies have open objects, so that there
+ * are never too many backing files open, and a pool of aligned buffers.
+ */
+#ifndef FSC_SIDE_H
+#define FSC_SIDE_H
+
+#include <fscache/fscache.h>
+
+#include "core.h"
+
+/* The longest piece that is downloaded, or read through a buffer of ours, at once. */
+#define FSC_CHUNK (256u << 10)
+#define FSC_BUFFER_CLASSES 3
+
+struct fsc_cookie;
+
+struct fsc_side {
+	struct fsc_cache *cache;
+	uint32_t max_files; /* 0: any */
+	uint64_t max_bytes;
+
+	struct fsc_spin lock; /* covers the rest */
+	struct fsc_list idle, busy; /* cookies with an object: not in use, in use; oldest first */
+	uint32_t nr_open;
+	void *spare[FSC_BUFFER_CLASSES]; /* linked through their first word */
+	uint64_t spare_bytes;
+	uint64_t kept_bytes; /* in use for downloads */
+	uint64_t lent;       /* buffers in use */
+};
+
+struct fsc_side *fsc_side_of(struct fsc_cache *cache); /* [any] made at need; NULL: no memory */
+
+/* openfiles.c */
+/* A cookie got or lost its object (@change 1 or -1), or went in or out of use (0) [any]. */
+void fsc_side_note(struct fsc_side *side, struct fsc_cookie *cookie, int change);
+/* Close what was least recently used until one more may be opened [waits]; no cookie's op held. */
+void fsc_side_make_room(struct fsc_side *side);
+
+/* side.c */
+struct fsc_iobuf {
+	void *mem;   /* NULL: none */
+	size_t size;
+	bool keep;   /* counted against max_keep_bytes */
+};
+
+/*
+ * A buffer of at least @size bytes, at most FSC_CHUNK, not zeroed.
+ *   -EAGAIN  only to be had by who may wait
+ *   -ENOBUFS @keep, and the limit is reached     -ENOMEM
+ */
+int fsc_iobuf_get(struct fsc_side *side, size_t size, bool keep, bool can_wait,
+		  struct fsc_iobuf *out);
+void fsc_iobuf_put(struct fsc_side *side, struct fsc_iobuf *buf); /* [any] */
+void fsc_iobuf_trim(struct fsc_side *side); /* [waits] give back what is beyond the limit */
+
+#endif
