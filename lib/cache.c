@@ -161,7 +161,12 @@ static int empty_cache(struct fsc_cache *cache, const char *why)
 	err = fsc_bury(cache, cache->root, "cache");
 	cache->super.used_bytes = 0;
 	cache->super.objects = 0;
-	return err ? err : open_dir(cache, "cache", &cache->cache_dir);
+	if (!err)
+		err = open_dir(cache, "cache", &cache->cache_dir);
+	/* Before the super block says otherwise: that is overwritten in place, which no log orders. */
+	if (!err && !cache->be->forgets)
+		err = cache->be->ops->sync_dir(cache->root);
+	return err;
 }
 
 /* While it is open the count of bytes means nothing; and a volatile cache says that it is open. */

@@ -127,8 +127,8 @@ int fsc_cookie_acquire(struct fsc_volume *vol, const struct fsc_cookie_params *p
 	return ret;
 }
 
-/* True: it was the last reference. */
-static bool give_back(struct fsc_cookie *cookie, bool retire)
+/* True: it was the last reference, and the object is to be closed: by a work item if @kick. */
+static bool give_back(struct fsc_cookie *cookie, bool retire, bool kick)
 {
 	unsigned long irq = fsc_spin_lock(&cookie->lock);
 	bool last;
@@ -138,7 +138,8 @@ static bool give_back(struct fsc_cookie *cookie, bool retire)
 	if (last) {
 		cookie->retire = retire;
 		cookie->uses = 0;
-		fsc_cookie_kick(cookie);
+		if (kick)
+			fsc_cookie_kick(cookie);
 	}
 	fsc_spin_unlock(&cookie->lock, irq);
 	return last;
@@ -147,7 +148,7 @@ static bool give_back(struct fsc_cookie *cookie, bool retire)
 void fsc_cookie_relinquish(struct fsc_cookie *cookie, bool retire)
 {
 	if (cookie)
-		give_back(cookie, retire);
+		give_back(cookie, retire, true);
 }
 
 /* Is it closed, or somebody else's again? */
@@ -177,7 +178,8 @@ void fsc_cookie_relinquish_wait(struct fsc_cookie *cookie, bool retire)
 	if (!cookie)
 		return;
 	fsc_cookie_get(cookie);
-	if (give_back(cookie, retire)) {
+	/* Without a work item: waking a thread to find nothing left to do costs more than the rest. */
+	if (give_back(cookie, retire, false)) {
 		while (fsc_cookie_settle(cookie), !given_up(cookie))
 			fsc_waitq_wait(&cookie->changed, may_settle, cookie);
 	}

@@ -19,13 +19,33 @@ static struct fsc_blob blob(const void *data, size_t len)
 
 /* --- The name -------------------------------------------------------------------------------- */
 
+static void fanout_name(const struct fsc_object *obj, char out[4])
+{
+	memcpy(out, obj->path, 3);
+	out[3] = '\0';
+}
+
+/* What the name leads to, or, if that is what isn't as it should be, the fan-out folder. */
+static int bury_name(struct fsc_object *obj)
+{
+	struct fsc_cache *cache = obj->vol->cache;
+	char fanout[4];
+	int err;
+
+	err = fsc_bury(cache, obj->vol->dir, obj->path);
+	if (err != -EUCLEAN)
+		return err;
+	fanout_name(obj, fanout);
+	return fsc_bury(cache, obj->vol->dir, fanout);
+}
+
 /* When nothing else can be done about a name: make it lead to nothing that is believed. */
 static int disarm(struct fsc_object *obj, int err)
 {
 	struct fsc_cache *cache = obj->vol->cache;
 
 	fsc_cache_error(cache, err, "removing an object's name");
-	if (!fsc_bury(cache, obj->vol->dir, obj->path))
+	if (!bury_name(obj))
 		return 0;
 	fsc_log(FSC_LOG_ERR, "cache: an outdated object cannot be removed");
 	fsc_cache_withdraw(cache);
@@ -42,7 +62,7 @@ int fsc_object_drop_name(struct fsc_object *obj, bool *gone)
 	if (err == -ENOENT)
 		return 0;
 	if (err == -EUCLEAN)
-		err = fsc_bury(obj->vol->cache, obj->vol->dir, obj->path);
+		err = bury_name(obj);
 	if (err)
 		err = disarm(obj, err);
 	*gone = !err;
@@ -63,11 +83,12 @@ int fsc_object_sync_removal(struct fsc_object *obj)
 		return 0;
 	if (cache->kind != FSC_FS_STRICT && !(obj->vol->flags & FSC_VOLUME_STRICT_REMOVAL))
 		return 0;
-	memcpy(fanout, obj->path, 3);
-	fanout[3] = '\0';
+	fanout_name(obj, fanout);
 	err = ops->dir_open(cache->be, obj->vol->dir, fanout, false, &dir);
+	if (err == -ENOENT)
+		return ops->sync_dir(obj->vol->dir); /* it went as a whole */
 	if (err)
-		return err == -ENOENT ? 0 : err;
+		return err;
 	err = ops->sync_dir(dir);
 	ops->dir_close(dir);
 	return err;
@@ -159,7 +180,7 @@ static int load_slot(struct lookup *lu, struct fsc_gen *gen)
 	if (fsc_slot_ref_decode(&ref, lu->rec.map))
 		return -EUCLEAN;
 	len = fsc_round_up(FSC_SLOT_HEADER + (uint64_t)ref.len, FSC_GRANULE_SIZE);
-	if (len > gen->cache->params.max_map_bytes || ref.pos > lu->st.size ||
+	if (len > gen->cache->params.max_map_bytes || ref.pos > lu->st.size || ref.pos < gen->size ||
 	    lu->st.size - ref.pos < len)
 		return -EUCLEAN;
 	mem = fsc_io_alloc(len);
@@ -452,6 +473,15 @@ static bool close_kept(struct fsc_object *obj, struct fsc_gen *gen, const struct
 	return good;
 }
 
+/* Whoever opens the key next has the same file and may change it: who still pins this generation
+ * must not store there any more, nor take what a read brings for good. */
+static void fence(struct fsc_gen *gen)
+{
+	fsc_gen_expire(gen);
+	fsc_gen_drain(gen);
+	fsc_gen_detach(gen);
+}
+
 void fsc_object_close(struct fsc_object *obj, const struct fsc_blob *proven, bool retire)
 {
 	struct fsc_gen *gen;
@@ -460,7 +490,7 @@ void fsc_object_close(struct fsc_object *obj, const struct fsc_blob *proven, boo
 		return;
 	gen = obj->gen;
 	if (!retire && gen && close_kept(obj, gen, proven))
-		fsc_gen_detach(gen);
+		fence(gen);
 	else
 		close_unwanted(obj, gen, retire);
 	leave_table(obj);

@@ -58,6 +58,8 @@ static int fill_record(struct save *s)
 		rec->key = (struct fsc_blob){ obj->key, obj->key_len };
 	s->room = 0;
 	if (gen->cache->be->xattr_max > fsc_record_overhead(rec))
+		s->room = 0; /* a long key may leave nothing for the map */
+	if (gen->cache->be->xattr_max > fsc_record_overhead(rec))
 		s->room = gen->cache->be->xattr_max - fsc_record_overhead(rec);
 	if (s->room > UINT16_MAX)
 		s->room = UINT16_MAX;

@@ -56,8 +56,9 @@ static int read_super(struct fsc_cache *cache, struct fsc_file *file)
 	err = cache->be->ops->stat(file, &st);
 	if (err)
 		return err;
-	if (st.size != FSC_SUPER_BLOCK)
-		return st.size < FSC_SUPER_SIZE ? -EBADMSG : -ENODATA;
+	/* Not as we made it: somebody else's, by all that can be told. */
+	if (st.size != FSC_SUPER_BLOCK || st.nlink != 1 || st.uid != cache->be->uid)
+		return -ENODATA;
 	block = fsc_io_alloc(FSC_SUPER_BLOCK);
 	if (!block)
 		return -ENOMEM;
@@ -137,7 +138,6 @@ int fsc_super_store(struct fsc_cache *cache)
 {
 	const struct fsc_backend_ops *ops = cache->be->ops;
 	struct fsc_file *file;
-	struct fsc_stat st;
 	int err;
 
 	err = ops->file_open(cache->root, SUPER_NAME, &file);
@@ -145,11 +145,7 @@ int fsc_super_store(struct fsc_cache *cache)
 		return create_super(cache);
 	if (err)
 		return err;
-	err = ops->stat(file, &st);
-	if (!err && st.size != FSC_SUPER_BLOCK)
-		err = ops->resize(file, FSC_SUPER_BLOCK);
-	if (!err)
-		err = write_super(cache, file);
+	err = write_super(cache, file);
 	if (!err && cache->kind == FSC_FS_VOLATILE && !cache->be->forgets)
 		err = ops->sync(file, false);
 	ops->file_close(file);

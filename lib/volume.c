@@ -49,7 +49,7 @@ struct fsc_object **fsc_volume_find(struct fsc_volume *vol, const char *path)
 /* --- The folder ---------------------------------------------------------------------------- */
 
 static int fill_record(struct fsc_volume *vol, struct fsc_dir *dir, const struct fsc_label *label,
-		       bool hashed, struct fsc_record *rec)
+		       struct fsc_record *rec)
 {
 	struct fsc_stat st;
 	int err;
@@ -63,9 +63,8 @@ static int fill_record(struct fsc_volume *vol, struct fsc_dir *dir, const struct
 	rec->volume = true;
 	rec->coherency_hashed = label->hashed;
 	rec->coherency = (struct fsc_blob){ label->data, label->len };
-	rec->has_key = hashed;
-	if (hashed)
-		rec->key = volume_key(vol);
+	rec->has_key = true; /* for people and tools: which volume is this? */
+	rec->key = volume_key(vol);
 	fsc_key_digest(volume_key(vol), (struct fsc_blob){ NULL, 0 }, st.ino, st.btime_s,
 		       st.btime_ns, rec->digest);
 	return 0;
@@ -92,7 +91,7 @@ static int check_folder(struct fsc_volume *vol, struct fsc_dir *dir, const struc
 	return err;
 }
 
-static int open_folder(struct fsc_volume *vol, const struct fsc_label *label, bool hashed)
+static int open_folder(struct fsc_volume *vol, const struct fsc_label *label)
 {
 	struct fsc_record want;
 	struct fsc_dir *dir;
@@ -102,7 +101,7 @@ static int open_folder(struct fsc_volume *vol, const struct fsc_label *label, bo
 					    &dir);
 	if (err)
 		return err;
-	err = fill_record(vol, dir, label, hashed, &want);
+	err = fill_record(vol, dir, label, &want);
 	if (!err)
 		err = check_folder(vol, dir, &want);
 	if (err)
@@ -128,7 +127,7 @@ static int store_folder_record(struct fsc_volume *vol, struct fsc_dir *dir,
 }
 
 /* Made in tmp and renamed: a folder below cache/ always says whose it is. */
-static int make_folder(struct fsc_volume *vol, const struct fsc_label *label, bool hashed)
+static int make_folder(struct fsc_volume *vol, const struct fsc_label *label)
 {
 	struct fsc_cache *cache = vol->cache;
 	const struct fsc_backend_ops *ops = cache->be->ops;
@@ -141,7 +140,7 @@ static int make_folder(struct fsc_volume *vol, const struct fsc_label *label, bo
 	err = ops->dir_open(cache->be, cache->tmp, name, true, &dir);
 	if (err)
 		return err;
-	err = fill_record(vol, dir, label, hashed, &rec);
+	err = fill_record(vol, dir, label, &rec);
 	if (!err)
 		err = store_folder_record(vol, dir, &rec);
 	if (!err && cache->kind == FSC_FS_STRICT)
@@ -157,21 +156,23 @@ static int make_folder(struct fsc_volume *vol, const struct fsc_label *label, bo
 	return 0;
 }
 
-static int find_folder(struct fsc_volume *vol, const struct fsc_label *label, bool hashed)
+static int find_folder(struct fsc_volume *vol, const struct fsc_label *label)
 {
 	struct fsc_cache *cache = vol->cache;
 	int err;
 
-	err = open_folder(vol, label, hashed);
+	err = open_folder(vol, label);
 	if (err == -EUCLEAN) {
 		err = fsc_bury(cache, cache->cache_dir, vol->name);
+		if (!err && cache->kind == FSC_FS_STRICT)
+			err = cache->be->ops->sync_dir(cache->cache_dir);
 		if (err && err != -ENOENT)
 			return err;
 		fsc_stat_add(cache, FSC_STAT_OBJECTS_DISCARDED, 1);
 		err = -ENOENT;
 	}
 	if (err == -ENOENT)
-		err = make_folder(vol, label, hashed);
+		err = make_folder(vol, label);
 	return err;
 }
 
@@ -241,7 +242,7 @@ int fsc_volume_acquire(struct fsc_cache *cache, struct fsc_blob key, struct fsc_
 	if (volume_is_held(cache, vol))
 		err = -EBUSY;
 	else
-		err = find_folder(vol, &label, hashed);
+		err = find_folder(vol, &label);
 	if (!err) {
 		fsc_list_add_tail(&cache->volumes, &vol->in_cache);
 		*out = vol;

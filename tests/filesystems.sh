@@ -29,11 +29,11 @@ make_image() { # SIZE COMMAND...
 }
 
 case $kind in
-ext4) make_image 256M mkfs.ext4 -q ;;
-ext4-nojournal) make_image 256M mkfs.ext4 -q -O ^has_journal ;;
-xfs) make_image 300M mkfs.xfs -q ;;
-btrfs) make_image 256M mkfs.btrfs -q ;;
-tmpfs) ;;
+ext4) make_image 256M mkfs.ext4 -q && promises=ordered ;;
+ext4-nojournal) make_image 256M mkfs.ext4 -q -O ^has_journal && promises=volatile ;;
+xfs) make_image 300M mkfs.xfs -q && promises=ordered ;;
+btrfs) make_image 256M mkfs.btrfs -q && promises=strict ;;
+tmpfs) promises=volatile ;;
 *) die "no such kind: $kind" ;;
 esac
 
@@ -44,10 +44,13 @@ else
 fi || skip "mount: $(tail -n 1 "$tmp/log")"
 at_exit 'mountpoint -q "$mounted" && umount -l "$mounted"'
 
-"$program" "$mounted"
+"$program" "$mounted" >"$tmp/out" 2>&1
 status=$?
+cat "$tmp/out"
 [ "$status" = 77 ] && exit 77
 [ "$status" = 0 ] || fail "$program, status $status"
+grep -q "/direct\.[^ ]*: $promises on ${kind%-*}, direct I/O" "$tmp/out" ||
+	fail "the backend doesn't say that $kind is $promises"
 # Nothing keeps the filesystem busy once the program has ended.
 umount "$mounted" || fail "can't be unmounted right after"
 finish

@@ -143,10 +143,8 @@ static int mark_alive(struct fsc_ur *u)
 	if (page == MAP_FAILED)
 		return -ENOMEM;
 	*page = 1;
-	if (madvise(page, size, MADV_WIPEONFORK)) {
-		munmap(page, size);
-		return -EINVAL;
-	}
+	if (madvise(page, size, MADV_WIPEONFORK))
+		u->pid = getpid();
 	u->alive = page;
 	return 0;
 }

@@ -121,34 +121,26 @@ int fsc_ur_tmpfile(struct fsc_dir *dir, uint64_t size, struct fsc_file **out)
 	return err;
 }
 
+/*
+ * Linking by descriptor is for CAP_DAC_READ_SEARCH only before Linux 6.10, and is refused with
+ * -ENOENT, as if the directory were missing. The way by /proc is for all, where there is a /proc.
+ */
+int fsc_ur_link(int fd, bool by_proc, int dir, const char *name)
+{
+	char path[40];
+
+	if (!by_proc)
+		return linkat(fd, "", dir, name, AT_EMPTY_PATH) ? -errno : 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
+}
+
 void fsc_ur_file_close(struct fsc_file *file)
 {
 	if (*file->tmp_name && fsc_ur_ours(file->u))
 		unlink_tmp_name(file->u, file->tmp_name);
 	close(file->fd);
 	free(file);
-}
-
-/*
- * Linking by descriptor is for CAP_DAC_READ_SEARCH only before Linux 6.10, and is refused with
- * -ENOENT, as if the directory were missing. The way by /proc is for all, where there is a /proc.
- */
-static int link_at(struct fsc_file *file, int dir, const char *name)
-{
-	struct fsc_ur *u = file->u;
-	char path[40];
-
-	if (!__atomic_load_n(&u->link_by_proc, __ATOMIC_RELAXED)) {
-		if (!linkat(file->fd, "", dir, name, AT_EMPTY_PATH))
-			return 0;
-		if (errno != ENOENT && errno != EPERM)
-			return -errno;
-	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
-	if (linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW))
-		return -errno;
-	__atomic_store_n(&u->link_by_proc, 1, __ATOMIC_RELAXED);
-	return 0;
 }
 
 static int rename_tmp(struct fsc_file *file, int dir, const char *name)
@@ -175,7 +167,10 @@ int fsc_ur_commit(struct fsc_file *file, struct fsc_dir *dir, const char *name)
 	err = fsc_ur_place(dir, name, &p);
 	if (err)
 		return err;
-	err = *file->tmp_name ? rename_tmp(file, p.dir, p.last) : link_at(file, p.dir, p.last);
+	if (*file->tmp_name)
+		err = rename_tmp(file, p.dir, p.last);
+	else
+		err = fsc_ur_link(file->fd, file->u->link_by_proc, p.dir, p.last);
 	fsc_ur_place_end(&p);
 	return err;
 }

@@ -119,6 +119,8 @@ static const char *against_direct(const struct fsc_fs_facts *f)
 {
 	if (!f->probed)
 		return "no file could be made to try";
+	if (f->too_full)
+		return "the disk is too full to try";
 	if (!f->direct_works)
 		return "direct I/O is refused";
 	if (!f->align_known)

@@ -19,7 +19,8 @@ struct fsc_fs_facts {
 
 	/* Of a tmpfile in the root. */
 	bool probed;            /* the rest is known */
-	bool direct_works;      /* O_DIRECT was taken and a write of 4 KiB worked */
+	bool direct_works;      /* O_DIRECT was taken, and a write of 4 KiB unless too full */
+	bool too_full;          /* some of this could not be tried */
 	bool align_known;       /* the kernel says what direct I/O needs */
 	uint32_t offset_align;  /* 0: not direct */
 	uint32_t memory_align;

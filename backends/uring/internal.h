@@ -18,6 +18,7 @@
 
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <fscache/backend.h>
 #include <fscache/env.h>
@@ -57,10 +58,11 @@ struct fsc_ur {
 	int lock_fd;
 	uint64_t dev;
 	const uint8_t *alive; /* a page of its own: 1, but 0 in a forked child */
+	pid_t pid;            /* where the kernel can't do that, else 0 */
 	int direct;           /* O_DIRECT or 0 */
 	bool openat2;         /* the kernel has it and lets us */
 	bool tmpfiles;        /* likewise O_TMPFILE */
-	uint32_t link_by_proc; /* atomic: linkat() by descriptor is not for us, see file.c */
+	bool link_by_proc;    /* how a tmpfile gets its name, see fsc_ur_link() */
 	struct fsc_ur_ring *ring; /* one of the two */
 	struct fsc_ur_pool *pool;
 };
@@ -72,7 +74,7 @@ static inline struct fsc_ur *fsc_ur_of(struct fsc_backend *be)
 
 static inline bool fsc_ur_ours(const struct fsc_ur *u)
 {
-	return *(const volatile uint8_t *)u->alive;
+	return *(const volatile uint8_t *)u->alive && (!u->pid || u->pid == getpid());
 }
 
 /* --- names.c ---------------------------------------------------------------------------------- */
@@ -111,6 +113,7 @@ int fsc_ur_rename_at(int old_dir, const char *old_name, int new_dir, const char 
 int fsc_ur_file_open(struct fsc_dir *dir, const char *name, struct fsc_file **out);
 void fsc_ur_file_close(struct fsc_file *file);
 int fsc_ur_tmpfile(struct fsc_dir *dir, uint64_t size, struct fsc_file **out);
+int fsc_ur_link(int fd, bool by_proc, int dir, const char *name);
 int fsc_ur_commit(struct fsc_file *file, struct fsc_dir *dir, const char *name);
 int fsc_ur_unlink(struct fsc_dir *dir, const char *name, struct fsc_file *file);
 int fsc_ur_stat(struct fsc_file *file, struct fsc_stat *out);

@@ -19,7 +19,7 @@ static int call_openat2(int dir, const char *name, int flags, mode_t mode)
 {
 	struct open_how how = {
 		.flags = (unsigned int)flags,
-		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
+		.mode = flags & O_CREAT ? mode : 0,
 		.resolve = RESOLVE,
 	};
 

@@ -152,31 +152,47 @@ static void look_at_ext4(struct seen *s, int root)
 	s->facts.jbd2_inner = has_inner_journal(disk);
 }
 
+/* A full disk must not keep a cache from being opened: it's by opening that it makes room. */
+static bool disk_is_full(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT;
+}
+
+static int try_block(int fd, void *block)
+{
+	ssize_t n = pwrite(fd, block, FSC_UR_ALIGN, 0);
+
+	if (n >= 0)
+		n = pread(fd, block, FSC_UR_ALIGN, 0);
+	return n < 0 ? -errno : n == (ssize_t)FSC_UR_ALIGN ? 0 : -EIO;
+}
+
 /* O_DIRECT may be refused when opening (tmpfs once) or only when writing. */
-static bool try_direct(int fd)
+static void try_direct(struct fsc_fs_facts *f, int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 	void *block = aligned_alloc(FSC_UR_ALIGN, FSC_UR_ALIGN);
-	bool ok = false;
+	int err;
 
 	if (block && flags >= 0 && !fcntl(fd, F_SETFL, flags | O_DIRECT)) {
 		memset(block, 0, FSC_UR_ALIGN);
-		ok = pwrite(fd, block, FSC_UR_ALIGN, 0) == (ssize_t)FSC_UR_ALIGN &&
-		     pread(fd, block, FSC_UR_ALIGN, 0) == (ssize_t)FSC_UR_ALIGN;
+		err = try_block(fd, block);
+		f->too_full |= disk_is_full(err);
+		f->direct_works = !err || disk_is_full(err);
 		fcntl(fd, F_SETFL, flags);
 	}
 	free(block);
-	return ok;
 }
 
 /* One byte is enough to go inline on an ext4 that has the feature. */
-static uint32_t flags_of_small_file(int fd)
+static void look_at_flags(struct fsc_fs_facts *f, int fd)
 {
 	unsigned int flags = 0;
 
-	if (pwrite(fd, "", 1, 0) != 1 || ioctl(fd, FS_IOC_GETFLAGS, &flags))
-		return 0;
-	return flags;
+	if (pwrite(fd, "", 1, 0) != 1)
+		f->too_full |= disk_is_full(-errno);
+	if (!ioctl(fd, FS_IOC_GETFLAGS, &flags))
+		f->inode_flags = flags;
 }
 
 static bool on_realtime(int fd)
@@ -191,9 +207,9 @@ static void look_at_file(struct fsc_fs_facts *f, int fd)
 	struct statx x;
 
 	f->probed = true;
-	f->inode_flags = flags_of_small_file(fd);
+	look_at_flags(f, fd);
+	try_direct(f, fd);
 	f->realtime = on_realtime(fd);
-	f->direct_works = try_direct(fd);
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_DIOALIGN, &x))
 		return;
 	f->attributes = x.stx_attributes;
@@ -216,25 +232,28 @@ static int open_unlinked(const struct fsc_ur *u)
 	return fd;
 }
 
+/* A name that can't be given says which way is open to us: -EEXIST, or -ENOENT if it isn't. */
+static bool can_link(struct fsc_ur *u, int fd)
+{
+	u->link_by_proc = fsc_ur_link(fd, false, u->root.fd, ".") != -EEXIST;
+	return !u->link_by_proc || fsc_ur_link(fd, true, u->root.fd, ".") == -EEXIST;
+}
+
 static int open_probe_file(struct fsc_ur *u, bool no_tmpfile)
 {
 	int fd = -1;
 
 	if (!no_tmpfile)
 		fd = openat(u->root.fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	u->tmpfiles = fd >= 0;
-	if (fd >= 0)
+	u->tmpfiles = fd >= 0 && can_link(u, fd);
+	if (u->tmpfiles)
 		return fd;
-	if (!no_tmpfile && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+	if (fd >= 0)
+		close(fd);
+	else if (!no_tmpfile && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
 		return -errno;
 	fsc_log(FSC_LOG_WARN, "O_TMPFILE is refused: new files have a name in tmp/ at first");
 	return open_unlinked(u);
-}
-
-/* A full disk must not keep a cache from being opened: it's by opening that it makes room. */
-static bool disk_is_full(int err)
-{
-	return err == -ENOSPC || err == -EDQUOT;
 }
 
 /* --- The whole ---------------------------------------------------------------------------------------- */
@@ -291,6 +310,7 @@ static int try_file(struct fsc_ur *u, struct seen *s, const struct fsc_uring_par
 
 	if (disk_is_full(fd)) {
 		u->tmpfiles = !params->no_tmpfile;
+		u->link_by_proc = true; /* works for everyone */
 		u->be.xattr_max = 256;
 		return 0;
 	}

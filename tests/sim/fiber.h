@@ -13,7 +13,8 @@
 
 /* One with a NULL @stack stands for the thread's own stack. */
 struct fiber {
-	ucontext_t context;
+	void *sp; /* while another one runs, where there is code of our own to switch */
+	ucontext_t context; /* elsewhere */
 	char *stack; /* FIBER_STACK_SIZE bytes; below it a page that faults */
 	/* What sanitizers want to be told. */
 	const void *bottom;

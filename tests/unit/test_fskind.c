@@ -213,6 +213,16 @@ static void test_without_direct_io_it_is_buffered_and_strict(void **state)
 	assert_false(v.direct);
 }
 
+static void test_what_a_full_disk_hides_is_strict(void **state)
+{
+	struct fsc_fs_facts f = facts_of("ext4");
+
+	(void)state;
+	f.too_full = true;
+	assert_kind(&f, FSC_FS_STRICT, "too full");
+	assert_true(judge(&f).direct);
+}
+
 static void test_buffered_is_at_least_strict(void **state)
 {
 	static const char *const types[] = { "ext4", "xfs", "btrfs", "zfs", "tmpfs" };
@@ -383,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_ext4_inodes_tell_too),
 		cmocka_unit_test(test_direct_writes_must_be_direct),
 		cmocka_unit_test(test_without_direct_io_it_is_buffered_and_strict),
+		cmocka_unit_test(test_what_a_full_disk_hides_is_strict),
 		cmocka_unit_test(test_buffered_is_at_least_strict),
 		cmocka_unit_test(test_xfs_options_that_break_the_order_make_it_strict),
 		cmocka_unit_test(test_btrfs_is_always_strict),

@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* fixture.c - see fixture.h. */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bits.h"
+#include "key.h"
+#include "map.h"
+
+struct phase {
+	struct world *world;
+	void (*fn)(struct world *w);
+};
+
+static void phase_main(void *arg)
+{
+	struct phase *phase = arg;
+
+	netfs_init(&phase->world->net);
+	phase->fn(phase->world);
+}
+
+static void two_runs(uint64_t seed, void (*first)(struct world *w), void (*second)(struct world *w))
+{
+	struct sim_opts quiet = { .quiet = true };
+	struct world *w = calloc(1, sizeof(*w));
+	struct phase phase = { w, first };
+
+	w->store = simstore_create(NULL);
+	if (sim_try(seed, &quiet, phase_main, &phase) != SIM_KILLED) {
+		fprintf(stderr, "seed %llu: %s\n", (unsigned long long)seed, sim_end_text());
+		abort();
+	}
+	w->cache = NULL;
+	w->vol = NULL;
+	phase.fn = second;
+	sim_run(seed, phase_main, &phase);
+	simstore_destroy(w->store);
+	free(w);
+}
+
+void each_seed_killed(uint64_t seeds, void (*first)(struct world *w),
+		      void (*second)(struct world *w))
+{
+	const char *only = getenv("FSC_SEED");
+
+	if (only) {
+		two_runs(strtoull(only, NULL, 0), first, second);
+		return;
+	}
+	for (uint64_t seed = 1; seed <= seeds; seed++)
+		two_runs(seed, first, second);
+}
+
+/* --- Objects ------------------------------------------------------------------------------------- */
+
+int obj_try(struct world *w, const struct netfs_file *file, struct fsc_object **out)
+{
+	uint8_t key[8], coherency[8];
+	struct fsc_cookie_params p = netfs_params(file, key, coherency);
+
+	return fsc_object_open(w->vol, p.key, p.coherency, p.size, out);
+}
+
+struct fsc_object *obj_open(struct world *w, const struct netfs_file *file)
+{
+	struct fsc_object *obj;
+
+	CHECK_EQ(obj_try(w, file, &obj), 0);
+	return obj;
+}
+
+void obj_close(struct fsc_object *obj)
+{
+	fsc_object_close(obj, NULL, false);
+}
+
+int obj_clear(struct fsc_object *obj, uint64_t pos, uint64_t len)
+{
+	struct fsc_gen *gen = fsc_object_gen(obj);
+	int err = gen ? fsc_gen_clear(gen, pos, len) : -ENOBUFS;
+
+	fsc_gen_put(gen);
+	return err;
+}
+
+void obj_invalidate(struct fsc_object *obj, const struct netfs_file *file)
+{
+	uint8_t key[8], coherency[8];
+	struct fsc_cookie_params p = netfs_params(file, key, coherency);
+
+	fsc_object_invalidate(obj, p.coherency, p.size);
+}
+
+int obj_commit(struct fsc_object *obj, const struct netfs_file *file)
+{
+	uint8_t key[8], coherency[8];
+	struct fsc_cookie_params p = netfs_params(file, key, coherency);
+
+	return fsc_object_commit(obj, &p.coherency);
+}
+
+void obj_close_proven(struct fsc_object *obj, const struct netfs_file *file)
+{
+	uint8_t key[8], coherency[8];
+	struct fsc_cookie_params p = netfs_params(file, key, coherency);
+
+	fsc_object_close(obj, &p.coherency, false);
+}
+
+/* --- Transfers ----------------------------------------------------------------------------------- */
+
+static void xfer_done(struct fsc_gio *gio, int64_t ret)
+{
+	struct xfer *x = (struct xfer *)gio;
+	unsigned long irq = fsc_spin_lock(&x->lock);
+
+	CHECK(!x->over);
+	x->ret = ret;
+	x->over = true;
+	fsc_waitq_wake_all(&x->wait);
+	fsc_spin_unlock(&x->lock, irq);
+}
+
+static bool xfer_is_over(void *arg)
+{
+	struct xfer *x = arg;
+	unsigned long irq = fsc_spin_lock(&x->lock);
+	bool over = x->over;
+
+	fsc_spin_unlock(&x->lock, irq);
+	return over;
+}
+
+struct xfer *xfer_new(struct fsc_gen *gen, uint64_t pos, uint64_t len)
+{
+	struct xfer *x = calloc(1, sizeof(*x));
+
+	CHECK(x && gen);
+	fsc_gen_get(gen);
+	x->gio.gen = gen;
+	x->gio.pos = pos;
+	x->mem_len = (size_t)fsc_round_up(len ? len : 1, K);
+	x->mem = fsc_io_alloc(x->mem_len);
+	CHECK(x->mem);
+	memset(x->mem, 0, x->mem_len);
+	x->gio.buf = (struct fsc_buf){ .mem = x->mem, .len = x->mem_len };
+	x->gio.done = xfer_done;
+	x->gio.flags = sim_chance(2) ? FSC_IO_MAY_BLOCK : 0;
+	fsc_spin_init(&x->lock, "xfer");
+	fsc_waitq_init(&x->wait);
+	fsc_gen_sample(&x->gio);
+	return x;
+}
+
+void xfer_fill(struct xfer *x, const struct netfs_file *file)
+{
+	for (size_t i = 0; i < x->mem_len; i++) {
+		uint64_t pos = x->gio.pos + i;
+
+		x->mem[i] = pos < file->size ? netfs_byte(file, file->version, pos) : 0;
+	}
+}
+
+int xfer_prepare(struct xfer *x)
+{
+	return fsc_gen_store_prepare(&x->gio);
+}
+
+void xfer_store(struct xfer *x)
+{
+	fsc_gen_store(&x->gio);
+}
+
+void xfer_read(struct xfer *x)
+{
+	fsc_gen_read(&x->gio);
+}
+
+int64_t xfer_wait(struct xfer *x)
+{
+	unsigned long irq;
+
+	fsc_waitq_wait(&x->wait, xfer_is_over, x);
+	irq = fsc_spin_lock(&x->lock);
+	fsc_spin_unlock(&x->lock, irq);
+	return x->ret;
+}
+
+void xfer_free(struct xfer *x)
+{
+	fsc_gen_put(x->gio.gen);
+	fsc_waitq_destroy(&x->wait);
+	fsc_spin_destroy(&x->lock);
+	fsc_io_free(x->mem, x->mem_len);
+	free(x);
+}
+
+/* The first run that may be stored from @pos on. *@next: what lies behind it. */
+static int64_t store_once(struct fsc_gen *gen, const struct netfs_file *file, uint64_t pos,
+			  uint64_t end, uint64_t *next)
+{
+	struct xfer *x = xfer_new(gen, pos, end - pos);
+	int64_t ret;
+
+	xfer_fill(x, file);
+	ret = xfer_prepare(x);
+	if (!ret) {
+		*next = x->gio.pos + x->gio.buf.len;
+		xfer_store(x);
+		ret = xfer_wait(x);
+	}
+	xfer_free(x);
+	return ret;
+}
+
+int64_t store(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos, uint64_t len)
+{
+	struct fsc_gen *gen = fsc_object_gen(obj);
+	uint64_t end = fsc_round_up(pos + len, K);
+	int64_t ret = 0, sum = 0;
+
+	if (!gen)
+		return -ENOBUFS;
+	while (pos < end && ret >= 0) {
+		ret = store_once(gen, file, pos, end, &pos);
+		if (ret > 0)
+			sum += ret;
+	}
+	fsc_gen_put(gen);
+	return sum ? sum : ret;
+}
+
+int64_t store_all(struct fsc_object *obj, const struct netfs_file *file)
+{
+	return file->size ? store(obj, file, 0, file->size) : 0;
+}
+
+static void compare(const struct xfer *x, const struct netfs_file *file, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++) {
+		uint64_t pos = x->gio.pos + (uint64_t)i;
+
+		if (x->mem[i] == netfs_byte(file, file->version, pos))
+			continue;
+		sim_fail(SIM_BUG, "byte %llu of file %u is %02x, not that of version %u",
+			 (unsigned long long)pos, file->id, x->mem[i], file->version);
+	}
+}
+
+int64_t read_check(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos, uint64_t len)
+{
+	struct fsc_gen *gen = fsc_object_gen(obj);
+	struct xfer *x;
+	int64_t ret;
+
+	if (!gen)
+		return -ENOBUFS;
+	x = xfer_new(gen, pos, len);
+	xfer_read(x);
+	ret = xfer_wait(x);
+	if (ret > 0)
+		compare(x, file, ret);
+	xfer_free(x);
+	fsc_gen_put(gen);
+	return ret;
+}
+
+int64_t local_write(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos, uint64_t len,
+		    bool keep)
+{
+	struct fsc_gen *gen = fsc_object_gen(obj);
+	uint64_t start = fsc_round_down(pos, K);
+	struct xfer *x;
+	int64_t ret;
+
+	if (!gen)
+		return -ENOBUFS;
+	x = xfer_new(gen, start, pos + len - start);
+	xfer_fill(x, file);
+	x->gio.pos = pos;
+	x->gio.buf.off = (size_t)(pos - start);
+	x->gio.buf.len = (size_t)len;
+	ret = fsc_gen_write_prepare(&x->gio, keep);
+	if (!ret) {
+		fsc_gen_write(&x->gio);
+		ret = xfer_wait(x);
+	}
+	fsc_gen_write_answered(gen);
+	xfer_free(x);
+	fsc_gen_put(gen);
+	return ret;
+}
+
+/* --- What is there ------------------------------------------------------------------------------- */
+
+bool present(struct fsc_object *obj, uint64_t pos)
+{
+	struct fsc_gen *gen = fsc_object_gen(obj);
+	uint64_t run;
+	bool is = gen && fsc_gen_run(gen, pos, pos + 1, &run);
+
+	fsc_gen_put(gen);
+	return is;
+}
+
+uint64_t check_present(struct fsc_object *obj, const struct netfs_file *file)
+{
+	struct fsc_gen *gen = fsc_object_gen(obj);
+	uint64_t pos, run, n = 0;
+
+	for (pos = 0; gen && pos < file->size; pos = run) {
+		if (!fsc_gen_run(gen, pos, file->size, &run))
+			continue;
+		run = fsc_min64(run, pos + MIB);
+		CHECK_EQ(read_check(obj, file, pos, run - pos), run - pos);
+		n += fsc_granules(run - pos);
+	}
+	fsc_gen_put(gen);
+	return n;
+}
+
+const char *obj_path(const struct netfs_file *file)
+{
+	static char path[1024];
+	char object[FSC_OBJECT_PATH_SIZE];
+	uint8_t key[8], coherency[8];
+	bool hashed;
+
+	fsc_key_cook_object(netfs_params(file, key, coherency).key, object, &hashed);
+	snprintf(path, sizeof(path), "cache/I9p,server,export/%s", object);
+	return path;
+}
+
+const char *fanout_path(const struct netfs_file *file)
+{
+	static char path[1024];
+
+	snprintf(path, sizeof(path), "%s", obj_path(file));
+	*strrchr(path, '/') = '\0';
+	return path;
+}
+
+static const struct on_disk *decode(struct world *w, const struct netfs_file *file, struct on_disk *d)
+{
+	const char *path = obj_path(file);
+	struct fsc_stat st;
+
+	memset(d, 0, sizeof(*d));
+	d->exists = !simstore_stat(w->store, path, &st);
+	if (!d->exists)
+		return d;
+	d->ino = st.ino;
+	d->size = st.size;
+	d->len = simstore_xattr_get(w->store, path, FSC_XATTR_NAME, d->value, sizeof(d->value));
+	CHECK(d->len > 0);
+	CHECK_EQ(fsc_record_decode(&d->rec, d->value, (size_t)d->len), 0);
+	d->in_slot = d->rec.map_kind == FSC_MAP_SLOT;
+	return d;
+}
+
+/* Into @bits, one byte per granule. */
+static void mark_runs(enum fsc_map_kind kind, struct fsc_blob map, uint8_t *bits, uint64_t granules)
+{
+	struct fsc_map_reader r;
+	uint64_t start, end;
+	int n;
+
+	fsc_map_reader_init(&r, kind, map, granules);
+	while ((n = fsc_map_reader_next(&r, &start, &end)) > 0)
+		memset(bits + start, 1, end - start);
+	CHECK_EQ(n, 0);
+}
+
+static uint8_t *declared(struct world *w, const struct netfs_file *file, struct on_disk *d)
+{
+	uint64_t granules = fsc_granules(d->rec.size);
+	uint8_t *bits = calloc(1, granules + 1), *slot;
+	size_t len;
+
+	if (d->rec.complete) {
+		memset(bits, 1, granules);
+	} else if (d->in_slot) {
+		CHECK_EQ(fsc_slot_ref_decode(&d->slot, d->rec.map), 0);
+		CHECK(d->slot.pos >= d->rec.size);
+		len = FSC_SLOT_HEADER + d->slot.len;
+		slot = calloc(1, len);
+		CHECK_EQ(simstore_read(w->store, obj_path(file), d->slot.pos, slot, len), len);
+		CHECK_EQ(fsc_slot_check(&d->slot, slot, len), 0);
+		mark_runs(d->slot.kind, (struct fsc_blob){ slot + FSC_SLOT_HEADER, d->slot.len },
+			  bits, granules);
+		free(slot);
+	} else {
+		mark_runs(d->rec.map_kind, d->rec.map, bits, granules);
+	}
+	for (uint64_t g = 0; g < granules; g++)
+		d->present += bits[g];
+	return bits;
+}
+
+/* The version that the record speaks of. */
+static uint32_t version_of(const struct on_disk *d)
+{
+	uint32_t version = 0;
+
+	CHECK_EQ(d->rec.coherency.len, 8);
+	memcpy(&version, d->rec.coherency.data, sizeof(version));
+	return version;
+}
+
+static void check_granule(struct world *w, const struct netfs_file *file, const struct on_disk *d,
+			  uint64_t granule)
+{
+	uint64_t pos = granule * K, len = fsc_min64(K, d->rec.size - pos);
+	uint8_t data[K];
+
+	CHECK_EQ(simstore_read(w->store, obj_path(file), pos, data, len), len);
+	for (uint64_t i = 0; i < len; i++)
+		CHECK_EQ(data[i], netfs_byte(file, version_of(d), pos + i));
+}
+
+const struct on_disk *disk(struct world *w, const struct netfs_file *file)
+{
+	static struct on_disk d;
+	uint8_t *bits;
+
+	decode(w, file, &d);
+	if (!d.exists)
+		return &d;
+	bits = declared(w, file, &d);
+	for (uint64_t g = 0; !d.rec.modifying && g < fsc_granules(d.rec.size); g++)
+		if (bits[g])
+			check_granule(w, file, &d, g);
+	free(bits);
+	return &d;
+}
+
+bool disk_declares(const struct on_disk *d, struct world *w, const struct netfs_file *file,
+		   uint64_t granule)
+{
+	struct on_disk copy = *d;
+	uint8_t *bits;
+	bool is;
+
+	if (!d->exists)
+		return false;
+	decode(w, file, &copy);
+	bits = declared(w, file, &copy);
+	is = granule < fsc_granules(copy.rec.size) && bits[granule];
+	free(bits);
+	return is;
+}
+
+int log_find(struct world *w, enum simstore_op op, uint64_t ino, int from)
+{
+	size_t n;
+	const struct simstore_record *log = simstore_log(w->store, &n);
+
+	for (size_t i = from < 0 ? n : (size_t)from; i < n; i++)
+		if (log[i].op == op && (!ino || log[i].ino == ino))
+			return (int)i;
+	return -1;
+}

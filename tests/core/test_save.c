@@ -1,0 +1,656 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * test_save.c - what is stored of an object, in which form, in which order, when, and how durably.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "bits.h"
+#include "fixture.h"
+
+#define SEEDS 100
+
+static void store_every(struct fsc_object *obj, const struct netfs_file *f, uint64_t from, uint64_t to,
+			uint64_t step)
+{
+	for (uint64_t g = from; g < to; g += step)
+		store(obj, f, g * K, K);
+}
+
+/* --- Forms --------------------------------------------------------------------------------------- */
+
+static void any_map(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, (20 + sim_random(1500)) * K + sim_random(4096));
+	uint64_t granules = fsc_granules(f.size), n;
+	struct fsc_object *obj;
+	const struct on_disk *d;
+
+	simstore_set_xattr_max(w->store, 256 + sim_random(708));
+	w->backend.kind = (enum fsc_fs_kind)sim_random(3);
+	world_open(w);
+	obj = obj_open(w, &f);
+	for (uint32_t i = sim_random(200); i; i--)
+		store(obj, &f, sim_random((uint32_t)granules) * K, (1 + sim_random(4)) * K);
+	n = check_present(obj, &f);
+	obj_close(obj);
+	d = disk(w, &f);
+	CHECK_EQ(d->present, n);
+	if (n && !d->rec.complete)
+		CHECK(d->rec.map_kind != FSC_MAP_NONE);
+	world_reopen(w);
+	obj = obj_open(w, &f);
+	CHECK_EQ(check_present(obj, &f), n);
+	obj_close(obj);
+	CHECK_EQ(world_stats(w).objects_discarded, 0);
+}
+
+static void a_map_of_any_form_is_found_again(void **state)
+{
+	(void)state;
+	each_seed(2 * SEEDS, any_map);
+}
+
+static void forms(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 400 * K);
+	struct fsc_object *obj;
+
+	world_open(w);
+	obj = obj_open(w, &f);
+	store(obj, &f, 10 * K, 20 * K);
+	obj_close(obj);
+	CHECK_EQ(disk(w, &f)->rec.map_kind, FSC_MAP_RUNS);
+	obj = obj_open(w, &f);
+	store_every(obj, &f, 0, 400, 3);
+	obj_close(obj);
+	CHECK_EQ(disk(w, &f)->rec.map_kind, FSC_MAP_BITMAP);
+	CHECK_EQ(disk(w, &f)->rec.map.len, 50);
+	obj = obj_open(w, &f);
+	CHECK_EQ(check_present(obj, &f), 148);
+	CHECK_EQ(store_all(obj, &f), 252 * K);
+	obj_close(obj);
+	CHECK(disk(w, &f)->rec.complete);
+	CHECK_EQ(disk(w, &f)->len, 44);
+}
+
+static void the_shorter_form_is_chosen(void **state)
+{
+	(void)state;
+	each_seed(10, forms);
+}
+
+/* A bitmap of 600 bytes, or runs of about 2 bytes each, where about 200 fit. */
+static void open_for_slots(struct world *w, struct netfs_file *f, struct fsc_object **obj)
+{
+	simstore_set_xattr_max(w->store, 256);
+	f->size = f->real_size = 4800 * K - 100;
+	world_open(w);
+	*obj = obj_open(w, f);
+}
+
+static void slots(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 1);
+	bool bitmap = sim_chance(2);
+	uint64_t n = bitmap ? 400 : 120;
+	struct fsc_object *obj;
+	uint8_t slot;
+
+	w->backend.kind = (enum fsc_fs_kind)sim_random(3);
+	open_for_slots(w, &f, &obj);
+	store_every(obj, &f, 0, 4 * n, 4);
+	obj_close(obj);
+	CHECK(disk(w, &f)->in_slot);
+	CHECK_EQ(disk(w, &f)->slot.kind, bitmap ? FSC_MAP_BITMAP : FSC_MAP_RUNS);
+	CHECK_EQ(disk(w, &f)->present, n);
+	slot = disk(w, &f)->slot.slot;
+	for (int i = 1; i < 5; i++) {
+		if (sim_chance(2))
+			world_reopen(w);
+		obj = obj_open(w, &f);
+		CHECK_EQ(check_present(obj, &f), n++);
+		store(obj, &f, (3000 + (uint64_t)i) * K, K);
+		obj_close(obj);
+		CHECK(disk(w, &f)->in_slot);
+		CHECK_EQ(disk(w, &f)->present, n);
+		CHECK_EQ(disk(w, &f)->slot.slot, !slot);
+		slot = !slot;
+	}
+	/* Complete: no slots any more. */
+	obj = obj_open(w, &f);
+	store_all(obj, &f);
+	obj_close(obj);
+	CHECK(disk(w, &f)->rec.complete);
+	CHECK_EQ(disk(w, &f)->size, f.size);
+	obj = obj_open(w, &f);
+	CHECK_EQ(check_present(obj, &f), 4800);
+	obj_close(obj);
+}
+
+static void a_long_map_goes_into_slots_in_turn(void **state)
+{
+	(void)state;
+	each_seed(30, slots);
+}
+
+static void damaged_slot(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 1);
+	struct fsc_object *obj;
+	const struct on_disk *d;
+	uint64_t at;
+	uint8_t byte;
+
+	open_for_slots(w, &f, &obj);
+	store_every(obj, &f, 0, 480, 4);
+	obj_close(obj);
+	d = disk(w, &f);
+	CHECK(d->in_slot);
+	if (sim_chance(4)) {
+		simstore_resize(w->store, obj_path(&f), d->slot.pos + sim_random(4095));
+	} else {
+		at = d->slot.pos + sim_random(FSC_SLOT_HEADER + d->slot.len);
+		simstore_read(w->store, obj_path(&f), at, &byte, 1);
+		byte ^= (uint8_t)(1u << sim_random(8));
+		simstore_write(w->store, obj_path(&f), at, &byte, 1);
+	}
+	obj = obj_open(w, &f);
+	CHECK_EQ(check_present(obj, &f), 0);
+	CHECK_EQ(world_stats(w).objects_discarded, 1);
+	store_every(obj, &f, 0, 480, 4);
+	obj_close(obj);
+	CHECK_EQ(disk(w, &f)->present, 120);
+}
+
+static void a_damaged_slot_is_not_believed(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, damaged_slot);
+}
+
+/* A run of 64 and very many single ones. */
+static void store_mixed(struct fsc_object *obj, const struct netfs_file *f)
+{
+	store(obj, f, 4000 * K, 64 * K);
+	store_every(obj, f, 0, 600, 4);
+}
+
+static void expect_longest(struct world *w, const struct netfs_file *f)
+{
+	struct fsc_object *obj;
+	const struct on_disk *d = disk(w, f);
+	uint64_t n = d->present;
+
+	CHECK(!d->in_slot && d->rec.map_kind == FSC_MAP_RUNS);
+	CHECK(n >= 64 && n < 64 + 150);
+	for (uint64_t g = 4000; g < 4064; g++)
+		CHECK(disk_declares(d, w, f, g));
+	world_reopen(w);
+	obj = obj_open(w, f);
+	CHECK_EQ(check_present(obj, f), n);
+	obj_close(obj);
+}
+
+static void no_slot(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 1);
+	struct fsc_object *obj;
+	int error = sim_chance(2) ? -ENOSPC : -EIO;
+
+	open_for_slots(w, &f, &obj);
+	store_mixed(obj, &f);
+	simstore_fail(w->store, SIMOP_WRITE, 0, UINT32_MAX, error);
+	obj_close(obj);
+	simstore_fail(w->store, SIMOP_WRITE, 0, 0, 0);
+	CHECK(world_stats(w).cache_errors > 0);
+	expect_longest(w, &f);
+}
+
+static void without_a_slot_the_longest_runs_are_declared(void **state)
+{
+	(void)state;
+	each_seed(20, no_slot);
+}
+
+static void less_than_probed(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 1);
+	struct fsc_object *obj;
+
+	open_for_slots(w, &f, &obj);
+	store_mixed(obj, &f);
+	simstore_set_xattr_max(w->store, 50 + sim_random(13)); /* less than a slot's reference */
+	obj_close(obj);
+	CHECK_EQ(world_stats(w).cache_errors, 0);
+	expect_longest(w, &f);
+}
+
+static void a_value_that_is_too_long_is_tried_shorter(void **state)
+{
+	(void)state;
+	each_seed(20, less_than_probed);
+}
+
+static void nothing_but_header(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 1);
+	struct fsc_object *obj;
+
+	open_for_slots(w, &f, &obj);
+	store(obj, &f, 0, 10 * K);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	CHECK_EQ(disk(w, &f)->present, 10);
+	/* Now no map at all fits: what is cleared must not stay declared for that. */
+	simstore_set_xattr_max(w->store, 44);
+	CHECK_EQ(obj_clear(obj, 0, K), 0);
+	CHECK_EQ(disk(w, &f)->present, 0);
+	CHECK(disk(w, &f)->exists);
+	CHECK_EQ(check_present(obj, &f), 9);
+	obj_close(obj);
+}
+
+static void a_value_without_any_map_is_tried_last(void **state)
+{
+	(void)state;
+	each_seed(10, nothing_but_header);
+}
+
+static void slot_memory(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 1);
+	struct fsc_object *obj;
+
+	/* Less memory for maps than a slot takes: it could not be read again. */
+	w->params.max_map_bytes = 6000;
+	open_for_slots(w, &f, &obj);
+	store_mixed(obj, &f);
+	obj_close(obj);
+	expect_longest(w, &f);
+}
+
+static void no_slot_is_written_that_could_not_be_read(void **state)
+{
+	(void)state;
+	each_seed(10, slot_memory);
+}
+
+/* --- Order --------------------------------------------------------------------------------------- */
+
+static void first_save_order(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 20 * K);
+	bool strict = sim_chance(2);
+	struct fsc_object *obj;
+	int write, sync, xattr, commit;
+	size_t n;
+	uint64_t ino;
+
+	w->backend.kind = strict ? FSC_FS_STRICT : FSC_FS_ORDERED;
+	world_open(w);
+	obj = obj_open(w, &f);
+	store_all(obj, &f);
+	simstore_log_clear(w->store);
+	store(obj, &f, 0, 0);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	ino = disk(w, &f)->ino;
+	xattr = log_find(w, SIMOP_XATTR_SET, ino, 0);
+	commit = log_find(w, SIMOP_COMMIT, ino, 0);
+	sync = log_find(w, SIMOP_SYNC, ino, 0);
+	CHECK(xattr >= 0 && commit > xattr);
+	if (strict)
+		CHECK(sync >= 0 && sync < xattr && simstore_log(w->store, &n)[sync].len == 1);
+	else
+		CHECK(sync < 0);
+	/* And again for what comes later. */
+	obj_invalidate(obj, &f);
+	simstore_log_clear(w->store);
+	store(obj, &f, 0, 10 * K);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	ino = disk(w, &f)->ino;
+	simstore_log_clear(w->store);
+	store(obj, &f, 10 * K, 10 * K);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	write = log_find(w, SIMOP_WRITE_DONE, ino, 0);
+	xattr = log_find(w, SIMOP_XATTR_SET, ino, 0);
+	CHECK(write >= 0 && xattr > write);
+	CHECK(log_find(w, SIMOP_COMMIT, ino, 0) < 0);
+	if (strict) {
+		sync = log_find(w, SIMOP_SYNC, ino, write);
+		CHECK(sync > write && sync < xattr);
+	}
+	obj_close(obj);
+}
+
+static void data_then_value_then_name(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, first_save_order);
+}
+
+static void complete_then_cut(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 20 * K + 5);
+	struct fsc_object *obj;
+	uint64_t ino;
+	int xattr;
+
+	world_open(w);
+	obj = obj_open(w, &f);
+	store_all(obj, &f);
+	simstore_log_clear(w->store);
+	obj_close(obj);
+	ino = disk(w, &f)->ino;
+	xattr = log_find(w, SIMOP_XATTR_SET, ino, 0);
+	CHECK(xattr >= 0 && log_find(w, SIMOP_RESIZE, ino, 0) > xattr);
+	CHECK_EQ(disk(w, &f)->size, f.size);
+}
+
+static void a_complete_file_is_cut_after_the_value_says_so(void **state)
+{
+	(void)state;
+	each_seed(20, complete_then_cut);
+}
+
+static void slot_order(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 1);
+	struct fsc_object *obj;
+	const struct simstore_record *log;
+	int slot, sync, xattr;
+	size_t n;
+	uint64_t ino, end;
+
+	open_for_slots(w, &f, &obj);
+	end = fsc_round_up(f.size, K);
+	store_every(obj, &f, 0, 480, 4);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	ino = disk(w, &f)->ino;
+	simstore_log_clear(w->store);
+	store(obj, &f, 4000 * K, K);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	/* The value that points to the one slot is durable before the other is written. */
+	log = simstore_log(w->store, &n);
+	for (slot = 0; slot < (int)n; slot++)
+		if (log[slot].op == SIMOP_WRITE && log[slot].pos >= end)
+			break;
+	CHECK(slot < (int)n);
+	sync = log_find(w, SIMOP_SYNC, ino, 0);
+	CHECK(sync >= 0 && sync < slot && log[sync].len == 0);
+	xattr = log_find(w, SIMOP_XATTR_SET, ino, 0);
+	CHECK(xattr > slot);
+	obj_close(obj);
+}
+
+static void a_slot_is_written_after_the_other_is_durably_in_use(void **state)
+{
+	(void)state;
+	each_seed(20, slot_order);
+}
+
+/* --- The saver ----------------------------------------------------------------------------------- */
+
+static void open_many(struct world *w, struct netfs_file *f, struct fsc_object **obj, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		f[i] = (struct netfs_file)REMOTE(100 + i, 5 * K);
+		obj[i] = obj_open(w, &f[i]);
+	}
+}
+
+static void close_many(struct fsc_object **obj, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		obj_close(obj[i]);
+}
+
+static void saver(struct world *w)
+{
+	struct netfs_file f[10];
+	struct fsc_object *obj[10];
+	uint32_t n = 1 + sim_random(10), i;
+	size_t syncs;
+
+	w->backend.kind = (enum fsc_fs_kind)sim_random(3);
+	w->params.save_ms = sim_chance(2) ? 0 : 200 + sim_random(3000);
+	world_open(w);
+	open_many(w, f, obj, n);
+	for (i = 0; i < n; i++)
+		store_all(obj[i], &f[i]);
+	simstore_log_clear(w->store);
+	sim_sleep_ms((w->params.save_ms ? w->params.save_ms : 1000) + 500);
+	CHECK_EQ(world_stats(w).saves, n);
+	CHECK_EQ(world_stats(w).objects_created, n);
+	for (i = 0; i < n; i++)
+		CHECK_EQ(disk(w, &f[i])->present, 5);
+	syncs = simstore_log_count(w->store, SIMOP_SYNC, 0);
+	if (w->backend.kind == FSC_FS_ORDERED)
+		CHECK_EQ(syncs, 1);
+	else if (w->backend.kind == FSC_FS_VOLATILE)
+		CHECK_EQ(syncs, 0);
+	else
+		for (i = 0; i < n; i++)
+			CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC, disk(w, &f[i])->ino), 2);
+	/* Nothing to do: nothing is done. */
+	simstore_log_clear(w->store);
+	sim_sleep_ms(20000);
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_COUNT, 0), 0);
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC, 0), 0);
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_XATTR_SET, 0), 0);
+	close_many(obj, n);
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_XATTR_SET, 0), 0);
+}
+
+static void what_is_unsaved_is_saved_after_a_while_with_few_syncs(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, saver);
+}
+
+static void sync_after_last(struct world *w)
+{
+	struct netfs_file f[10];
+	struct fsc_object *obj[10];
+	uint32_t n = 2 + sim_random(9);
+	int xattr = -1, commit = -1, sync, i;
+
+	world_open(w);
+	open_many(w, f, obj, n);
+	for (i = 0; i < (int)n; i++)
+		store_all(obj[i], &f[i]);
+	if (sim_chance(2))
+		obj_close(obj[0]); /* saved apart from the others, and made durable with them */
+	else
+		CHECK_EQ(fsc_object_commit(obj[0], NULL), 0);
+	sim_sleep_ms(1500);
+	for (i = -1; (i = log_find(w, SIMOP_XATTR_SET, 0, i + 1)) >= 0;)
+		xattr = i;
+	for (i = -1; (i = log_find(w, SIMOP_COMMIT, 0, i + 1)) >= 0;)
+		commit = i;
+	sync = log_find(w, SIMOP_SYNC, 0, xattr > commit ? xattr : commit);
+	CHECK(sync > 0);
+	CHECK(log_find(w, SIMOP_SYNC, 0, sync + 1) < 0);
+	for (i = 1; i < (int)n; i++)
+		obj_close(obj[i]);
+	if (world_stats(w).objects_open)
+		obj_close(obj[0]);
+}
+
+static void one_sync_after_the_last_value_and_name(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, sync_after_last);
+}
+
+static void slot_rate(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 1);
+	struct fsc_object *obj;
+	uint64_t saves, started = sim_now_us(), elapsed;
+
+	w->backend.latency_us = 200000;
+	w->params.save_ms = 50;
+	open_for_slots(w, &f, &obj);
+	store_every(obj, &f, 0, 480, 4);
+	saves = world_stats(w).saves;
+	started = sim_now_us();
+	for (int i = 0; i < 100; i++) {
+		store(obj, &f, (1000 + (uint64_t)i * 2) * K, K);
+		sim_sleep_ms(10);
+	}
+	elapsed = (sim_now_us() - started) / 1000;
+	saves = world_stats(w).saves - saves;
+	/* Each takes up to 200 ms, about 100: then not again before a second is over. */
+	CHECK(saves >= 1);
+	CHECK(saves <= elapsed / 300 + 2);
+	obj_close(obj);
+	CHECK_EQ(disk(w, &f)->present, 220);
+}
+
+static void objects_with_slots_are_saved_less_often(void **state)
+{
+	(void)state;
+	each_seed(20, slot_rate);
+}
+
+static void failed_save(struct world *w)
+{
+	static const enum simstore_op ops[] = { SIMOP_XATTR_SET, SIMOP_COMMIT, SIMOP_STAT };
+	struct netfs_file f = REMOTE(7, 20 * K);
+	bool again = sim_chance(2);
+	struct fsc_object *obj;
+
+	w->backend.kind = (enum fsc_fs_kind)sim_random(3);
+	world_open(w);
+	obj = obj_open(w, &f);
+	if (again) {
+		store(obj, &f, 0, 5 * K);
+		CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	}
+	store_all(obj, &f);
+	simstore_fail(w->store, ops[again ? 0 : sim_random(3)], 0, 1, -EIO);
+	sim_sleep_ms(2500);
+	CHECK_EQ(world_stats(w).cache_errors, 1);
+	CHECK_EQ(disk(w, &f)->present, again ? 5 : 0);
+	CHECK_EQ(check_present(obj, &f), 20);
+	sim_sleep_ms(10000);
+	CHECK_EQ(disk(w, &f)->present, 20);
+	CHECK_EQ(world_stats(w).cache_errors, 1);
+	obj_close(obj);
+}
+
+static void a_save_that_fails_leaves_what_was_and_is_made_up_for(void **state)
+{
+	(void)state;
+	each_seed(50, failed_save);
+}
+
+static void sync_all(struct world *w)
+{
+	struct netfs_file f[6];
+	struct fsc_object *obj[6];
+	enum fsc_fs_kind kind = (enum fsc_fs_kind)sim_random(3);
+	int i;
+
+	w->backend.kind = kind;
+	world_open(w);
+	open_many(w, f, obj, 6);
+	for (i = 0; i < 6; i++)
+		store_all(obj[i], &f[i]);
+	simstore_log_clear(w->store);
+	CHECK_EQ(fsc_cache_sync(w->cache), 0);
+	for (i = 0; i < 6; i++)
+		CHECK_EQ(disk(w, &f[i])->present, 5);
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC, 0),
+		 kind == FSC_FS_ORDERED ? 1 : kind == FSC_FS_STRICT ? 12 : 0);
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC_FS, 0), kind == FSC_FS_VOLATILE);
+	/* One fails: said, the others saved, and it is saved later. */
+	for (i = 0; i < 6; i++) {
+		obj_invalidate(obj[i], &f[i]);
+		store_all(obj[i], &f[i]);
+	}
+	simstore_fail(w->store, SIMOP_XATTR_SET, sim_random(6), 1, -EIO);
+	CHECK_EQ(fsc_cache_sync(w->cache), -EIO);
+	for (i = 0; i < 6; i++)
+		CHECK_EQ(disk(w, &f[i])->exists, disk(w, &f[i])->present == 5);
+	CHECK_EQ(world_stats(w).objects_created, 11);
+	sim_sleep_ms(12000);
+	CHECK_EQ(world_stats(w).objects_created, 12);
+	close_many(obj, 6);
+}
+
+static void cache_sync_saves_all_durably_and_tells_the_first_error(void **state)
+{
+	(void)state;
+	each_seed(50, sync_all);
+}
+
+/* --- Kills --------------------------------------------------------------------------------------- */
+
+static void killed_first(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 200 * K);
+	struct fsc_object *obj;
+
+	w->backend.ids_known = true;
+	world_open(w);
+	obj = obj_open(w, &f);
+	store(obj, &f, 0, 50 * K);
+	sim_sleep_ms(1600); /* saved by now */
+	for (uint32_t i = sim_random(60); i; i--) {
+		store(obj, &f, sim_random(200) * K, (1 + sim_random(20)) * K);
+		sim_sleep_us(sim_random(100000));
+	}
+	sim_kill();
+}
+
+static void killed_second(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 200 * K);
+	struct fsc_object *obj;
+
+	disk(w, &f);
+	world_open(w);
+	obj = obj_open(w, &f);
+	CHECK_EQ(world_stats(w).objects_found, 1);
+	CHECK(check_present(obj, &f) >= 50);
+	store_all(obj, &f);
+	CHECK_EQ(check_present(obj, &f), 200);
+	obj_close(obj);
+	world_close(w);
+}
+
+static void what_was_saved_outlives_a_kill(void **state)
+{
+	(void)state;
+	each_seed_killed(2 * SEEDS, killed_first, killed_second);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_map_of_any_form_is_found_again),
+		cmocka_unit_test(the_shorter_form_is_chosen),
+		cmocka_unit_test(a_long_map_goes_into_slots_in_turn),
+		cmocka_unit_test(a_damaged_slot_is_not_believed),
+		cmocka_unit_test(without_a_slot_the_longest_runs_are_declared),
+		cmocka_unit_test(a_value_that_is_too_long_is_tried_shorter),
+		cmocka_unit_test(a_value_without_any_map_is_tried_last),
+		cmocka_unit_test(no_slot_is_written_that_could_not_be_read),
+		cmocka_unit_test(data_then_value_then_name),
+		cmocka_unit_test(a_complete_file_is_cut_after_the_value_says_so),
+		cmocka_unit_test(a_slot_is_written_after_the_other_is_durably_in_use),
+		cmocka_unit_test(what_is_unsaved_is_saved_after_a_while_with_few_syncs),
+		cmocka_unit_test(one_sync_after_the_last_value_and_name),
+		cmocka_unit_test(objects_with_slots_are_saved_less_often),
+		cmocka_unit_test(a_save_that_fails_leaves_what_was_and_is_made_up_for),
+		cmocka_unit_test(cache_sync_saves_all_durably_and_tells_the_first_error),
+		cmocka_unit_test(what_was_saved_outlives_a_kill),
+	};
+
+	return RUN_TESTS(tests);
+}

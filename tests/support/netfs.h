@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * netfs.h - a network filesystem without a network: a server whose every byte tells by its value which
+ * file, version and offset it is from, and a client's ops that read from it with seeded latency,
+ * errors and short answers. In a task of a simulated run (sim.h).
+ */
+#ifndef TESTS_NETFS_H
+#define TESTS_NETFS_H
+
+#include <fscache/fscache.h>
+
+#include "sim.h"
+
+struct netfs;
+
+/* On the server. Versions count up; each has its own bytes. */
+struct netfs_file {
+	struct netfs *net;
+	uint32_t id;
+	uint32_t version;
+	uint64_t size;      /* as the server says */
+	uint64_t real_size; /* where its reads end */
+	bool zeroes;        /* all bytes are 0, in every version */
+};
+
+struct netfs_held;
+
+/* What may be set, at any time, and what was counted. */
+struct netfs {
+	size_t read_max;        /* 0: as much as is asked for */
+	uint64_t latency_us;    /* of an answer, at most */
+	uint32_t inline_one_in; /* one in so many comes before issue_read returns */
+	uint32_t short_one_in;
+	uint32_t error_one_in;
+	int error;              /* the errno of those; -EIO */
+	bool hold;              /* answers wait for netfs_release() */
+
+	uint64_t reads, bytes, errors; /* answered; bytes that came with them */
+	uint32_t in_flight, max_in_flight;
+	uint64_t first_pos, last_end;  /* of what was asked for */
+	struct netfs_held *held;
+	uint32_t nr_held;
+};
+
+/* A client's request. */
+struct netfs_read {
+	struct fsc_read read;
+	struct netfs_file *file;
+	uint32_t min_version; /* the oldest that it may see */
+	bool over;
+	int64_t ret;
+	uint8_t *mem; /* what is behind read.buf, with guards before and after it */
+	size_t mem_len;
+	size_t guard;
+};
+
+void netfs_init(struct netfs *net);
+struct netfs_file *netfs_file_new(struct netfs *net, uint32_t id, uint64_t size);
+void netfs_file_free(struct netfs_file *file);
+/* Change the file: other bytes, perhaps another size. */
+void netfs_file_change(struct netfs_file *file, uint64_t size);
+uint8_t netfs_byte(const struct netfs_file *file, uint32_t version, uint64_t pos);
+/* Cookie parameters as the server has them now. @key and @coherency: room for 8 bytes each. */
+struct fsc_cookie_params netfs_params(const struct netfs_file *file, uint8_t key[8],
+				      uint8_t coherency[8]);
+
+/* Answer what is held, all of it; with @error if that is not 0. How many. */
+uint32_t netfs_release(struct netfs *net, int error);
+
+/* A request of @len bytes at @pos; its buffer has @misalign bytes before it to a page's border. */
+struct netfs_read *netfs_read_new(struct netfs_file *file, struct fsc_cookie *cookie, uint64_t pos,
+				  size_t len, size_t misalign);
+void netfs_read_start(struct netfs_read *req);
+void netfs_read_join(struct netfs_read *req); /* wait for read_done */
+void netfs_read_run(struct netfs_read *req, bool wait); /* both, or fsc_read_wait() */
+/* Are the result and each byte what the server had, in a version that may be seen? What is behind
+ * the result must be as it was. Fails the test, and says what is wrong. */
+void netfs_read_check(struct netfs_read *req);
+void netfs_read_free(struct netfs_read *req);
+/* All of it: read, check, free; the result. */
+int64_t netfs_read_all(struct netfs_file *file, struct fsc_cookie *cookie, uint64_t pos, size_t len,
+		       size_t misalign, bool wait);
+
+#endif
