@@ -95,6 +95,7 @@ static bool start(struct fsc_read_state *rs, struct fsc_part *part)
 	return false;
 }
 
+/* False: no more in this round. */
 static bool start_next(struct fsc_read_state *rs)
 {
 	struct fsc_part *part = part_new(rs);
@@ -102,26 +103,37 @@ static bool start_next(struct fsc_read_state *rs)
 	if (!part)
 		return false; /* those that are under way give their memory back */
 	slice(rs, part);
-	if (!start(rs, part)) {
+	if (part->kind == FSC_PART_CACHE)
+		fsc_part_cut(part);
+	/* A thread that waits reads the backing file itself, while the server is busy with the rest. */
+	part->later = rs->sleeper && part->kind == FSC_PART_CACHE;
+	if (!part->later && !start(rs, part)) {
 		part_free(part);
 		return false;
 	}
 	rs->next = part->want_end;
 	part_append(rs, part);
-	return true;
+	return !fsc_part_bounces(part) || ++rs->bounces < FSC_BOUNCES_MAX;
 }
 
 static void start_round(struct fsc_read_state *rs)
 {
+	struct fsc_part *part;
 	uint32_t nr = 0;
 
 	rs->must_wait = false;
-	for (struct fsc_part *part = rs->parts; part; part = part->next, nr++) {
+	rs->bounces = 0;
+	for (part = rs->parts; part; part = part->next, nr++) {
 		if (!start(rs, part))
 			part->again = true;
 	}
 	while (nr++ < FSC_PARTS_MAX && rs->next < rs->end && start_next(rs))
 		;
+	for (part = rs->parts; part; part = part->next) {
+		if (part->later && !start(rs, part))
+			part->again = true;
+		part->later = false;
+	}
 }
 
 /* --- Its result ------------------------------------------------------------------------------- */

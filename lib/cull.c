@@ -20,6 +20,7 @@ struct victim {
 
 struct cull {
 	struct fsc_walk walk;
+	struct fsc_cache *cache;
 	uint32_t nr;
 	uint32_t newest; /* of a full batch: whom an older one replaces */
 	struct victim victims[BATCH];
@@ -55,13 +56,47 @@ static bool fill_victim(struct victim *v, const char *volume, const char *path)
 	return true;
 }
 
+static struct fsc_volume *open_volume(struct fsc_cache *cache, const char *name)
+{
+	struct fsc_list *p;
+
+	fsc_list_for_each(p, &cache->volumes) {
+		struct fsc_volume *vol = fsc_container_of(p, struct fsc_volume, in_cache);
+
+		if (strlen(vol->name) == strlen(name) && !memcmp(vol->name, name, strlen(name)))
+			return vol;
+	}
+	return NULL;
+}
+
+static bool is_open(struct fsc_cache *cache, const char *volume, const char *path)
+{
+	struct fsc_volume *vol;
+	bool open = false;
+
+	fsc_mutex_lock(&cache->volumes_mutex);
+	vol = open_volume(cache, volume);
+	if (vol) {
+		fsc_mutex_lock(&vol->table_mutex);
+		open = *fsc_volume_find(vol, path);
+		fsc_mutex_unlock(&vol->table_mutex);
+	}
+	fsc_mutex_unlock(&cache->volumes_mutex);
+	return open;
+}
+
 static bool consider(struct fsc_walk *walk, const char *volume, const char *path,
 		     const struct fsc_stat *st)
 {
 	struct cull *c = fsc_container_of(walk, struct cull, walk);
 	struct victim v = { .atime_s = st->atime_s, .atime_ns = st->atime_ns, .bytes = st->bytes };
 
+	if (st->type != FSC_FILE_REGULAR)
+		return true;
 	if (c->nr == BATCH && !older(&v, &c->victims[c->newest]))
+		return true;
+	/* Asked again before it is removed; but a batch of those in use would be of no use. */
+	if (is_open(c->cache, volume, path))
 		return true;
 	if (!fill_victim(&v, volume, path))
 		return true;
@@ -87,19 +122,6 @@ static void sort(struct cull *c)
 			c->victims[j] = c->victims[j - 1];
 		c->victims[j] = v;
 	}
-}
-
-static struct fsc_volume *open_volume(struct fsc_cache *cache, const char *name)
-{
-	struct fsc_list *p;
-
-	fsc_list_for_each(p, &cache->volumes) {
-		struct fsc_volume *vol = fsc_container_of(p, struct fsc_volume, in_cache);
-
-		if (strlen(vol->name) == strlen(name) && !memcmp(vol->name, name, strlen(name)))
-			return vol;
-	}
-	return NULL;
 }
 
 /* Under the table's mutex from looking to unlinking: an open enters the table first. */
@@ -155,6 +177,7 @@ static uint64_t cull_batch(struct fsc_cache *cache, uint64_t *bytes, uint64_t *f
 	if (!c)
 		return 0;
 	c->walk.fn = consider;
+	c->cache = cache;
 	fsc_walk(cache, &c->walk);
 	sort(c);
 	for (i = 0; i < c->nr; i++) {

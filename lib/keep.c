@@ -55,6 +55,8 @@ static int prepare(struct fsc_download *d)
 	gio->buf.len = (size_t)(d->keep_end - d->keep_pos);
 	gio->flags = FSC_IO_MAY_BLOCK; /* this thread is here for nothing else */
 	gio->done = stored;
+	/* This thread has time, and the one that drives the backend may be waiting for us. */
+	gio->flags = FSC_IO_MAY_BLOCK;
 	ret = fsc_gen_store_prepare(gio);
 	if (ret)
 		return ret;
@@ -68,10 +70,10 @@ static void keep_work(struct fsc_work *work)
 	int ret = prepare(d);
 	uint8_t *mem;
 
+	fsc_iobuf_trim(d->cookie->side); /* where it may be done */
 	if (ret) {
 		if (ret != -ENODATA) /* that is: present already */
 			d->not_kept += bytes_of(d, d->keep_pos, d->keep_end);
-		fsc_iobuf_trim(d->cookie->side);
 		keep_end(d);
 		return;
 	}

@@ -39,6 +39,11 @@ static bool goes_direct(const struct fsc_part *part)
 	       part->start - read->pos + padded(part) <= read->len;
 }
 
+bool fsc_part_bounces(const struct fsc_part *part)
+{
+	return part->kind == FSC_PART_CACHE && !goes_direct(part);
+}
+
 static void cut(struct fsc_part *part, uint64_t end)
 {
 	part->end = end;
@@ -47,7 +52,7 @@ static void cut(struct fsc_part *part, uint64_t end)
 
 /* Leave to another part what would force this one through a buffer of ours, and at most a buffer's
  * length to one that has to. */
-static void cut_for_bounce(struct fsc_part *part)
+void fsc_part_cut(struct fsc_part *part)
 {
 	uint64_t whole = fsc_round_down(part->want_end, FSC_GRANULE_SIZE);
 
@@ -89,9 +94,6 @@ static int start_cache(struct fsc_part *part)
 	void *mem;
 	int ret;
 
-	/* One that is started again has no other to do its rest; it was a download, so it fits a buffer. */
-	if (!part->second)
-		cut_for_bounce(part);
 	part->bounce.mem = NULL;
 	if (goes_direct(part)) {
 		mem = fsc_part_mem(part, part->start);
@@ -171,7 +173,7 @@ bool fsc_part_start(struct fsc_part *part)
 	if (part->kind == FSC_PART_DOWNLOAD)
 		ret = fsc_download_part(part);
 	if (ret == -EEXIST)
-		part->kind = FSC_PART_CACHE; /* somebody has stored it meanwhile */
+		part->kind = FSC_PART_CACHE; /* somebody has stored it meanwhile; it fits a buffer */
 	if (part->kind == FSC_PART_CACHE)
 		ret = start_cache(part);
 	if (ret == -EAGAIN)

@@ -23,6 +23,8 @@
 
 /* Parts of one request that are worked on at once; server reads of one download, of one part. */
 #define FSC_PARTS_MAX 32
+/* Of these, cache reads through a buffer of ours: a limit on memory. */
+#define FSC_BOUNCES_MAX 8
 #define FSC_DOWNLOAD_SLOTS 64
 #define FSC_DIRECT_SLOTS 32
 /* The longest read of a backing file at once. */
@@ -77,6 +79,7 @@ struct fsc_part {
 	bool leader; /* began the download */
 	bool again;  /* to be started in the next round, for the second time or after a wait */
 	bool second; /* was started before: it must do its whole range */
+	bool later;  /* to be started when the others of its round were */
 	/* As in struct fsc_slice. */
 	uint64_t start, end, want_start, want_end;
 	int64_t ret; /* bytes of what was wanted, or an error */
@@ -110,6 +113,7 @@ struct fsc_read_state {
 	struct fsc_work work;
 	struct fsc_ref left; /* parts of this round under way */
 	struct fsc_part *parts, **tail;
+	uint32_t bounces; /* of this round */
 	bool own_used;
 	struct fsc_part own; /* the first part needs no allocation */
 };
@@ -128,7 +132,10 @@ int64_t fsc_request_wait(struct fsc_read *read); /* [waits] and returns the resu
 void fsc_part_ended(struct fsc_part *part);
 
 /* part.c */
-/* Begin what part->kind says [any; waits if rs->can_wait]. May cut the part's end off, unless it is
+/* One of kind FSC_PART_CACHE that was just sliced: cut its end off where that makes it cheaper. */
+void fsc_part_cut(struct fsc_part *part);
+bool fsc_part_bounces(const struct fsc_part *part); /* does it need a buffer of ours? */
+/* Begin what part->kind says [any; waits if rs->can_wait]. May cut a download's end off, unless it is
  * one that is started again. False: it has to wait for memory, nothing was done. */
 bool fsc_part_start(struct fsc_part *part);
 

@@ -24,6 +24,7 @@ struct save {
 	uint8_t ref_bytes[FSC_SLOT_REF_SIZE];
 	struct fsc_slot_ref ref;
 	bool in_slot;
+	bool part; /* the map declares less than is present */
 	bool stored;
 };
 
@@ -147,7 +148,8 @@ static int take_map(struct save *s)
 	err = fsc_snapshot_take(s->gen, s->size, s->room, &s->snap);
 	if (err == -ERANGE && s->room >= FSC_SLOT_REF_SIZE)
 		err = take_into_slot(s);
-	if (err == -ERANGE)
+	s->part = err == -ERANGE;
+	if (s->part)
 		err = fsc_snapshot_take_part(s->gen, s->size, s->room, &s->snap);
 	if (err)
 		return err;
@@ -257,6 +259,15 @@ static bool begin(struct fsc_gen *gen, uint32_t flags)
 	return go;
 }
 
+static void save_again(struct fsc_gen *gen)
+{
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+
+	gen->unsaved = true;
+	fsc_spin_unlock(&gen->lock, irq);
+	fsc_gen_dirty(gen);
+}
+
 static void failed(struct fsc_gen *gen, int err)
 {
 	unsigned long irq = fsc_spin_lock(&gen->lock);
@@ -293,6 +304,9 @@ int fsc_gen_save(struct fsc_gen *gen, uint64_t size, uint32_t flags, bool *store
 		err = fit_file(s);
 	if (!err && stored)
 		*stored = s->stored;
+	/* Who had no time for a slot left that to the next save. A marked value says enough. */
+	if (!err && s->part && (flags & FSC_SAVE_NO_SLOT) && !s->rec.modifying)
+		save_again(gen);
 	/* A long map is not written again and again: a tenth of the time at most. */
 	if (!err && gen->in_slot)
 		gen->next_save_ms = fsc_now_ms() + 10 * (fsc_now_ms() - started);

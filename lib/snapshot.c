@@ -26,17 +26,44 @@ static bool next_run(struct fsc_gen *gen, uint64_t at, uint64_t end, uint64_t *r
 	return present;
 }
 
-/* Both lengths are found in one walk; then what is chosen is written in another. */
-static uint64_t walk(struct fsc_gen *gen, uint64_t granules, struct fsc_map_writer *runs,
-		     struct fsc_map_writer *bitmap)
+static uint64_t number_bytes(uint64_t v)
 {
-	uint64_t at = 0, run, present = 0, min_run = runs ? runs->min_run : 0;
+	uint64_t n = 1;
+
+	while (v >>= 7)
+		n++;
+	return n;
+}
+
+/* Which runs are long enough: those of @min_run, and of half of that as long as there is room. */
+struct choice {
+	uint64_t min_run;
+	uint64_t spare; /* bytes */
+	uint64_t end;   /* of the last one taken */
+};
+
+static bool take_run(struct choice *c, uint64_t start, uint64_t end)
+{
+	uint64_t cost = number_bytes(start - c->end) + number_bytes(end - start);
+
+	if (end - start < c->min_run) {
+		if (end - start < c->min_run / 2 || cost > c->spare)
+			return false;
+		c->spare -= cost;
+	}
+	c->end = end;
+	return true;
+}
+
+/* Both lengths are found in one walk; then what is chosen is written in another. */
+static uint64_t walk(struct fsc_gen *gen, uint64_t granules, struct choice c,
+		     struct fsc_map_writer *runs, struct fsc_map_writer *bitmap)
+{
+	uint64_t at = 0, run, present = 0;
 	bool is;
 
 	while (at < granules) {
-		is = next_run(gen, at, granules, &run);
-		if (is && run - at < min_run)
-			is = false;
+		is = next_run(gen, at, granules, &run) && take_run(&c, at, run);
 		if (is)
 			present += run - at;
 		if (runs)
@@ -48,7 +75,7 @@ static uint64_t walk(struct fsc_gen *gen, uint64_t granules, struct fsc_map_writ
 	return present;
 }
 
-static int encode(struct fsc_gen *gen, uint64_t granules, size_t room, uint64_t min_run,
+static int encode(struct fsc_gen *gen, uint64_t granules, size_t room, struct choice c,
 		  struct fsc_snapshot *snap)
 {
 	struct fsc_map_writer w;
@@ -57,11 +84,11 @@ static int encode(struct fsc_gen *gen, uint64_t granules, size_t room, uint64_t 
 	snap->mem = fsc_zalloc(room ? room : 1);
 	if (!snap->mem)
 		return -ENOMEM;
-	fsc_map_writer_init(&w, snap->kind, snap->mem, room, min_run);
+	fsc_map_writer_init(&w, snap->kind, snap->mem, room, 0);
 	if (snap->kind == FSC_MAP_RUNS)
-		snap->present = walk(gen, granules, &w, NULL);
+		snap->present = walk(gen, granules, c, &w, NULL);
 	else
-		snap->present = walk(gen, granules, NULL, &w);
+		snap->present = walk(gen, granules, c, NULL, &w);
 	need = fsc_map_writer_end(&w);
 	snap->len = need;
 	if (!need)
@@ -91,6 +118,7 @@ static bool trivial(struct fsc_gen *gen, uint64_t size, struct fsc_snapshot *sna
 int fsc_snapshot_take(struct fsc_gen *gen, uint64_t size, size_t room, struct fsc_snapshot *snap)
 {
 	struct fsc_map_writer runs, bitmap;
+	struct choice all = { 0 };
 	uint64_t granules = fsc_granules(size);
 	size_t runs_len, bitmap_len, limit;
 	int err, tries = 4;
@@ -100,7 +128,7 @@ int fsc_snapshot_take(struct fsc_gen *gen, uint64_t size, size_t room, struct fs
 	do {
 		fsc_map_writer_init(&runs, FSC_MAP_RUNS, NULL, 0, 0);
 		fsc_map_writer_init(&bitmap, FSC_MAP_BITMAP, NULL, 0, 0);
-		walk(gen, granules, &runs, &bitmap);
+		walk(gen, granules, all, &runs, &bitmap);
 		runs_len = fsc_map_writer_end(&runs);
 		bitmap_len = fsc_map_writer_end(&bitmap);
 		snap->kind = runs_len <= bitmap_len ? FSC_MAP_RUNS : FSC_MAP_BITMAP;
@@ -110,22 +138,39 @@ int fsc_snapshot_take(struct fsc_gen *gen, uint64_t size, size_t room, struct fs
 		/* Some slack: bits set between the walks may make more runs. But never more than
 		 * the bitmap takes, which is what a slot has room for. */
 		limit = fsc_min64(fsc_min64(room, bitmap_len), snap->len + 64);
-		err = encode(gen, granules, limit, 0, snap);
+		err = encode(gen, granules, limit, all, snap);
 	} while (err == -ERANGE && --tries);
 	return err;
+}
+
+static size_t measure(struct fsc_gen *gen, uint64_t granules, struct choice c)
+{
+	struct fsc_map_writer w;
+
+	fsc_map_writer_init(&w, FSC_MAP_RUNS, NULL, 0, 0);
+	walk(gen, granules, c, &w, NULL);
+	return fsc_map_writer_end(&w);
 }
 
 int fsc_snapshot_take_part(struct fsc_gen *gen, uint64_t size, size_t room,
 			   struct fsc_snapshot *snap)
 {
-	uint64_t min_run;
+	uint64_t granules = fsc_granules(size);
+	struct choice c = { 0 };
+	size_t len;
 	int err = -ERANGE;
 
 	if (trivial(gen, size, snap))
 		return 0;
-	for (min_run = 1; err == -ERANGE && min_run < (1ull << 52); min_run *= 2) {
+	for (c.min_run = 1; err == -ERANGE && c.min_run < (1ull << 52); c.min_run *= 2) {
+		c.spare = 0;
+		len = measure(gen, granules, c);
+		if (len > room)
+			continue;
+		c.spare = room - len;
 		snap->kind = FSC_MAP_RUNS;
-		err = encode(gen, fsc_granules(size), room, min_run, snap);
+		/* Too long again if bits were set meanwhile: then only longer ones. */
+		err = encode(gen, granules, room, c, snap);
 	}
 	return err;
 }

@@ -132,13 +132,14 @@ static const struct fsc_backend_ops ops = {
 	.write = fsc_ur_write,
 };
 
-/* --- Opening ----------------------------------------------------------------------------------- */
+/* --- Opening --------------------------------------------------------------------------------- */
 
 /* A page that the kernel empties in a child: asking for our process id costs a system call. */
 static int mark_alive(struct fsc_ur *u)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
-	uint8_t *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	uint8_t *page = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
 
 	if (page == MAP_FAILED)
 		return -ENOMEM;
@@ -233,7 +234,7 @@ void fsc_uring_close(struct fsc_backend *be)
 	op_close(be);
 }
 
-/* --- Driven by the client's loop ---------------------------------------------------------------- */
+/* --- Driven by the client's loop ------------------------------------------------------------- */
 
 int fsc_uring_fd(struct fsc_backend *be)
 {

@@ -70,7 +70,7 @@ void fsc_ur_dir_close(struct fsc_dir *dir)
 	free(dir);
 }
 
-/* --- Reading ----------------------------------------------------------------------------------- */
+/* --- Reading --------------------------------------------------------------------------------- */
 
 /*
  * Going on from @pos is free where the last call ended. Elsewhere the filesystem is asked to seek,
@@ -137,7 +137,7 @@ int fsc_ur_dir_next(struct fsc_dir *dir, uint64_t *pos, char *name, size_t size)
 	return 1;
 }
 
-/* --- Names --------------------------------------------------------------------------------------- */
+/* --- Names ----------------------------------------------------------------------------------- */
 
 int fsc_ur_dir_stat(struct fsc_dir *dir, const char *name, struct fsc_stat *out)
 {

@@ -56,7 +56,7 @@ int fsc_ur_file_open(struct fsc_dir *dir, const char *name, struct fsc_file **ou
 	return err;
 }
 
-/* --- Files without a name ---------------------------------------------------------------------- */
+/* --- Files without a name -------------------------------------------------------------------- */
 
 /* In ROOT/tmp, where O_TMPFILE is missing: sweeping that is what makes them go after a crash. */
 static int open_named(struct fsc_ur *u, char *name, size_t size)
@@ -175,7 +175,7 @@ int fsc_ur_commit(struct fsc_file *file, struct fsc_dir *dir, const char *name)
 	return err;
 }
 
-/* --- Names that exist ---------------------------------------------------------------------------- */
+/* --- Names that exist ------------------------------------------------------------------------ */
 
 static int check_leads_to(const struct fsc_ur_place *p, const struct fsc_file *file)
 {
@@ -235,7 +235,7 @@ void fsc_ur_touch(struct fsc_file *file)
 		__atomic_store_n(&file->atime_s, (int64_t)now.tv_sec, __ATOMIC_RELAXED);
 }
 
-/* --- Contents -------------------------------------------------------------------------------------- */
+/* --- Contents -------------------------------------------------------------------------------- */
 
 int fsc_ur_resize(struct fsc_file *file, uint64_t size)
 {

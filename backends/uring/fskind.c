@@ -24,7 +24,7 @@
 /* Of FS_IOC_GETFLAGS, with the names that ext4 has for them. */
 #define INLINE_DATA 0x10000000u
 
-/* --- Texts -------------------------------------------------------------------------------------- */
+/* --- Texts ----------------------------------------------------------------------------------- */
 
 /* Is there an option @name, with or without "=...", in a list separated by @by? */
 static bool has_option(const char *list, const char *name, char by)
@@ -106,7 +106,7 @@ bool fsc_fs_parse_uuid(const char *text, uint8_t out[16])
 	return *text == 0 || *text == '\n';
 }
 
-/* --- Judging ------------------------------------------------------------------------------------ */
+/* --- Judging --------------------------------------------------------------------------------- */
 
 static void give(struct fsc_fs_verdict *v, enum fsc_fs_kind kind, const char *why)
 {

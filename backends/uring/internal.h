@@ -77,7 +77,7 @@ static inline bool fsc_ur_ours(const struct fsc_ur *u)
 	return *(const volatile uint8_t *)u->alive && (!u->pid || u->pid == getpid());
 }
 
-/* --- names.c ---------------------------------------------------------------------------------- */
+/* --- names.c --------------------------------------------------------------------------------- */
 
 /* Where a name is: a directory and one component in it. */
 struct fsc_ur_place {
@@ -95,7 +95,7 @@ void fsc_ur_stat_from(const struct statx *x, struct fsc_stat *out);
 uint64_t fsc_ur_dev(const struct statx *x);
 bool fsc_ur_has_openat2(int root);
 
-/* --- dir.c, file.c, xattr.c, io.c: operations of backend.h -------------------------------------- */
+/* --- dir.c, file.c, xattr.c, io.c: operations of backend.h ----------------------------------- */
 
 int fsc_ur_dir_open(struct fsc_backend *be, struct fsc_dir *parent, const char *name, bool create,
 		    struct fsc_dir **out);
@@ -132,7 +132,7 @@ int fsc_ur_xattr_max(int fd);
 void fsc_ur_read(struct fsc_io *io);
 void fsc_ur_write(struct fsc_io *io);
 
-/* --- io.c: for ring.c and pool.c ----------------------------------------------------------------- */
+/* --- io.c: for ring.c and pool.c ------------------------------------------------------------- */
 
 /* What a transfer keeps in io->backend. */
 struct fsc_ur_io {
@@ -163,7 +163,7 @@ bool fsc_ur_inbox_empty(struct fsc_ur_inbox *in);
 /* The first of them in the order of putting, linked by ->next; or NULL. */
 struct fsc_io *fsc_ur_inbox_take(struct fsc_ur_inbox *in);
 
-/* --- ring.c and pool.c ----------------------------------------------------------------------------- */
+/* --- ring.c and pool.c ----------------------------------------------------------------------- */
 
 /* NULL: io_uring is refused, @err says why. */
 struct fsc_ur_ring *fsc_ur_ring_open(const struct fsc_uring_params *params, int *err);
@@ -180,7 +180,7 @@ void fsc_ur_pool_start(struct fsc_ur_pool *p, struct fsc_io *io); /* [any] */
 int fsc_ur_pool_fd(struct fsc_ur_pool *p);
 int fsc_ur_pool_dispatch(struct fsc_ur_pool *p, bool wait);
 
-/* --- probe.c ------------------------------------------------------------------------------------------ */
+/* --- probe.c --------------------------------------------------------------------------------- */
 
 /* Fills u->be, u->direct and u->tmpfiles, and says what it found. 0 or -errno. */
 int fsc_ur_probe(struct fsc_ur *u, const char *path, const struct fsc_uring_params *params);

@@ -71,7 +71,7 @@ void fsc_ur_write(struct fsc_io *io)
 	start(io, true);
 }
 
-/* --- Inbox ------------------------------------------------------------------------------------- */
+/* --- Inbox ----------------------------------------------------------------------------------- */
 
 bool fsc_ur_inbox_put(struct fsc_ur_inbox *in, struct fsc_io *io)
 {

@@ -25,7 +25,7 @@
 #define STATX_MNT_ID_UNIQUE 0x00004000U
 #endif
 
-/* --- Texts of /proc ------------------------------------------------------------------------------ */
+/* --- Texts of /proc -------------------------------------------------------------------------- */
 
 /* The whole of a file that says 0 of its size; NULL: no. Freed by the caller. */
 static char *read_text(const char *path)
@@ -86,7 +86,7 @@ static int has_inner_journal(const char *disk)
 	return access(path, F_OK) == 0;
 }
 
-/* --- Facts ------------------------------------------------------------------------------------------ */
+/* --- Facts ----------------------------------------------------------------------------------- */
 
 /* Facts and the memory that they point into. */
 struct seen {
@@ -218,7 +218,7 @@ static void look_at_file(struct fsc_fs_facts *f, int fd)
 	f->memory_align = x.stx_dio_mem_align;
 }
 
-/* --- A file to try on -------------------------------------------------------------------------------- */
+/* --- A file to try on ------------------------------------------------------------------------ */
 
 static int open_unlinked(const struct fsc_ur *u)
 {
@@ -256,7 +256,7 @@ static int open_probe_file(struct fsc_ur *u, bool no_tmpfile)
 	return open_unlinked(u);
 }
 
-/* --- The whole ---------------------------------------------------------------------------------------- */
+/* --- The whole ------------------------------------------------------------------------------- */
 
 static void look_at_ids(struct fsc_ur *u)
 {

@@ -55,7 +55,7 @@ struct fsc_ur_ring {
 	uint32_t start_state; /* atomic: 0, 1 runs, 2 failed */
 };
 
-/* --- Waking ------------------------------------------------------------------------------------ */
+/* --- Waking ---------------------------------------------------------------------------------- */
 
 static void write_wake_fd(struct fsc_ur_ring *r)
 {
@@ -98,7 +98,7 @@ static void arm_wake(struct fsc_ur_ring *r)
 	r->wake_armed = true;
 }
 
-/* --- Submitting --------------------------------------------------------------------------------- */
+/* --- Submitting ------------------------------------------------------------------------------ */
 
 static void prepare(struct fsc_ur_ring *r, struct fsc_io *io)
 {
@@ -169,7 +169,7 @@ void fsc_ur_ring_start(struct fsc_ur_ring *r, struct fsc_io *io)
 	}
 }
 
-/* --- Reaping ------------------------------------------------------------------------------------ */
+/* --- Reaping --------------------------------------------------------------------------------- */
 
 /* True if a transfer has ended. */
 static bool complete(struct fsc_ur_ring *r, struct fsc_io *io, int res)
@@ -239,7 +239,7 @@ static int enable(struct io_uring *ring)
 			    NULL, 0) < 0 ? -errno : 0;
 }
 
-/* --- Our own thread -------------------------------------------------------------------------------- */
+/* --- Our own thread -------------------------------------------------------------------------- */
 
 static void become_driver(struct fsc_ur_ring *r)
 {
@@ -291,7 +291,7 @@ static int start_service(struct fsc_ur_ring *r)
 	return -EPERM;
 }
 
-/* --- The client's loop ------------------------------------------------------------------------------- */
+/* --- The client's loop ----------------------------------------------------------------------- */
 
 /*
  * What the client polls is readable when one of two eventfds is: the one by which others wake us,
@@ -363,7 +363,7 @@ int fsc_ur_ring_dispatch(struct fsc_ur_ring *r, bool wait)
 	return ran;
 }
 
-/* --- Opening and closing ------------------------------------------------------------------------------- */
+/* --- Opening and closing --------------------------------------------------------------------- */
 
 static int setup(struct io_uring *ring, unsigned int depth)
 {

@@ -74,7 +74,7 @@ int fsc_thread_start(pthread_t *out, const char *name, void *(*fn)(void *arg), v
 	return -err;
 }
 
-/* --- Lists ------------------------------------------------------------------------------------ */
+/* --- Lists ----------------------------------------------------------------------------------- */
 
 static void insert_after(struct items *l, struct fsc_work *prev, struct fsc_work *w)
 {
@@ -112,7 +112,14 @@ static void put_delayed(struct fsc_workq *q, struct fsc_work *w)
 	w->where = DELAYED;
 }
 
-/* --- Waking ----------------------------------------------------------------------------------- */
+/* --- Waking ---------------------------------------------------------------------------------- */
+
+static void add_idle(struct fsc_workq *q, struct worker *t)
+{
+	t->idle = true;
+	t->next_idle = q->idle;
+	q->idle = t;
+}
 
 static void wake(struct fsc_workq *q, struct worker *t)
 {
@@ -141,7 +148,8 @@ static bool start_worker(struct fsc_workq *q)
 	return true;
 }
 
-/* Somebody for one more item, or to become the timer: rather not the timer itself. */
+/* Somebody for one more item, or to become the timer. Rather not the timer itself; if it must be,
+ * it finds a successor before it runs the item. */
 static void call_worker(struct fsc_workq *q)
 {
 	struct worker *t = q->idle;
@@ -152,16 +160,6 @@ static void call_worker(struct fsc_workq *q)
 		wake(q, t);
 	else
 		start_worker(q);
-}
-
-/* After an item became ready. */
-static void call_for_item(struct fsc_workq *q)
-{
-	bool had_timer = q->timer;
-
-	call_worker(q);
-	if (had_timer && !q->timer && q->delayed.first)
-		call_worker(q);
 }
 
 /* After the first of the delays became an earlier one. */
@@ -177,7 +175,7 @@ static void enqueue(struct fsc_workq *q, struct fsc_work *w, uint64_t now_ms)
 {
 	if (w->due_ms <= now_ms || q->draining) {
 		put_ready(q, w);
-		call_for_item(q);
+		call_worker(q);
 		return;
 	}
 	put_delayed(q, w);
@@ -185,7 +183,7 @@ static void enqueue(struct fsc_workq *q, struct fsc_work *w, uint64_t now_ms)
 		call_for_delay(q);
 }
 
-/* --- Workers ---------------------------------------------------------------------------------- */
+/* --- Workers --------------------------------------------------------------------------------- */
 
 /* All whose delay is over. The caller takes one itself. */
 static void end_delays(struct fsc_workq *q)
@@ -201,7 +199,7 @@ static void end_delays(struct fsc_workq *q)
 		take_out(&q->delayed, w);
 		put_ready(q, w);
 		if (!first)
-			call_for_item(q);
+			call_worker(q);
 		first = false;
 		w = q->delayed.first;
 	}
@@ -246,9 +244,7 @@ static void sleep_until_called(struct fsc_workq *q, struct worker *t)
 	struct timespec end;
 	uint64_t due_ms;
 
-	t->idle = true;
-	t->next_idle = q->idle;
-	q->idle = t;
+	add_idle(q, t);
 	if (q->timer || !q->delayed.first) {
 		while (t->idle)
 			pthread_cond_wait(&t->wake, &q->lock);
@@ -269,6 +265,8 @@ static void *worker_main(void *arg)
 	struct fsc_workq *q = t->q;
 
 	pthread_mutex_lock(&q->lock);
+	while (t->idle) /* from the start */
+		pthread_cond_wait(&t->wake, &q->lock);
 	for (;;) {
 		end_delays(q);
 		if (q->ready.first)
@@ -282,7 +280,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* --- The queue -------------------------------------------------------------------------------- */
+/* --- The queue ------------------------------------------------------------------------------- */
 
 static void init_conditions(struct fsc_workq *q)
 {
@@ -325,6 +323,8 @@ struct fsc_workq *fsc_workq_create_limited(const char *name, unsigned int thread
 	/* One from the start: whatever happens later, what is queued will run. */
 	pthread_mutex_lock(&q->lock);
 	ok = start_worker(q);
+	if (ok)
+		add_idle(q, &q->workers[0]);
 	pthread_mutex_unlock(&q->lock);
 	if (ok)
 		return q;

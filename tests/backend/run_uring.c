@@ -32,6 +32,9 @@
 
 #include "conformance.h"
 
+/* The exit status that says: can't be tested here. */
+#define SKIPPED 77
+
 struct mode {
 	const char *name;
 	struct fsc_uring_params params;
@@ -55,9 +58,10 @@ static const struct mode modes[] = {
 struct storage {
 	char path[4096];
 	const struct mode *mode;
+	bool cannot_run;
 };
 
-/* --- A client's event loop ---------------------------------------------------------------------- */
+/* --- A client's event loop ------------------------------------------------------------------- */
 
 struct loop {
 	struct fsc_backend_ops ops; /* with a close that ends the loop first */
@@ -121,6 +125,7 @@ static struct fsc_backend *open_backend(void *arg)
 
 	if (err) {
 		printf("%s: open: error %d\n", s->mode->name, err);
+		s->cannot_run = err == -EOPNOTSUPP; /* no user xattrs here */
 		return NULL;
 	}
 	if (s->mode->params.drive == FSC_URING_LOOP)
@@ -150,7 +155,7 @@ static int plant(void *arg, enum fsc_conformance_plant what, const char *path, c
 
 static const struct fsc_conformance_hooks hooks = { .plant = plant };
 
-/* --- Refused system calls ------------------------------------------------------------------------- */
+/* --- Refused system calls -------------------------------------------------------------------- */
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define SKIP_UNLESS(test, value, n) BPF_JUMP(BPF_JMP | (test) | BPF_K, value, 0, n)
@@ -181,7 +186,7 @@ static int refuse_calls(void)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) ? -errno : 0;
 }
 
-/* --- All modes ------------------------------------------------------------------------------------- */
+/* --- All modes ------------------------------------------------------------------------------- */
 
 static int count_entries(const char *path)
 {
@@ -201,7 +206,7 @@ static int run_suite(struct storage *s)
 	int fds, threads, failed, i;
 
 	if (!first)
-		return 1;
+		return s->cannot_run ? SKIPPED : 1;
 	first->ops->close(first); /* a sanitizer may start a thread of its own with the first */
 	fds = count_entries("/proc/self/fd");
 	threads = count_entries("/proc/self/task");
@@ -218,7 +223,7 @@ static int run_suite(struct storage *s)
 		printf("%s: threads are left\n", s->mode->name);
 		failed++;
 	}
-	return failed;
+	return failed != 0;
 }
 
 /* What a mode says of itself when it is opened first; all of the errors. */
@@ -232,11 +237,12 @@ static void print_line(void *arg, int level, const char *line)
 	*opened |= strstr(line, " I/O: ") != NULL;
 }
 
-/* In a child of its own: a filter is for life, and one crash doesn't hide the other modes. */
+/* In a child of its own: a filter is for life, and one crash doesn't hide the other modes. 0, 1 or
+ * SKIPPED. */
 static int run_mode(const char *base, const struct mode *mode)
 {
 	struct storage s = { .mode = mode };
-	int status, failed, opened = 0;
+	int failed, status, opened = 0;
 	pid_t child;
 
 	snprintf(s.path, sizeof(s.path), "%s/%s.XXXXXX", base, mode->name);
@@ -250,12 +256,13 @@ static int run_mode(const char *base, const struct mode *mode)
 		fsc_set_log(print_line, &opened);
 		failed = mode->seccomp && refuse_calls() ? 1 : run_suite(&s);
 		fflush(NULL);
-		exit(failed != 0);
+		exit(failed);
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return 1;
-	printf("%s: %s\n", mode->name, status ? "FAILED" : "ok");
-	return status != 0;
+	failed = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	printf("%s: %s\n", mode->name, !failed ? "ok" : failed == SKIPPED ? "skipped" : "FAILED");
+	return failed;
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -280,7 +287,7 @@ int main(int argc, char **argv)
 {
 	const char *tmp = argc > 1 ? argv[1] : getenv("TMPDIR");
 	char base[2048];
-	int failed = 0;
+	int failed = 0, skipped = 0;
 	size_t i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -289,9 +296,12 @@ int main(int argc, char **argv)
 		perror(base);
 		return 1;
 	}
-	for (i = 0; i < NR_MODES; i++)
-		if (wanted(modes[i].name, argc, argv))
-			failed += run_mode(base, &modes[i]);
+	for (i = 0; i < NR_MODES; i++) {
+		int ret = wanted(modes[i].name, argc, argv) ? run_mode(base, &modes[i]) : 0;
+
+		skipped += ret == SKIPPED;
+		failed += ret && ret != SKIPPED;
+	}
 	nftw(base, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-	return failed != 0;
+	return failed ? 1 : skipped ? SKIPPED : 0;
 }

@@ -9,6 +9,20 @@
 #include "key.h"
 #include "map.h"
 
+void remote_bytes(const struct netfs_file *file, uint32_t version, uint64_t pos, void *buf, size_t len)
+{
+	uint64_t seed = ((uint64_t)file->id << 32 | version) * 0x9e3779b97f4a7c15ull, word = 0;
+	uint8_t *out = buf;
+	size_t part;
+
+	for (; len; len -= part, out += part, pos += part) {
+		part = len < sizeof(word) ? len : sizeof(word);
+		word = (seed + pos) * 0xbf58476d1ce4e5b9ull;
+		word = file->zeroes ? 0 : (word ^ word >> 29) | 1;
+		memcpy(out, &word, part);
+	}
+}
+
 struct phase {
 	struct world *world;
 	void (*fn)(struct world *w);
@@ -157,11 +171,12 @@ struct xfer *xfer_new(struct fsc_gen *gen, uint64_t pos, uint64_t len)
 
 void xfer_fill(struct xfer *x, const struct netfs_file *file)
 {
-	for (size_t i = 0; i < x->mem_len; i++) {
-		uint64_t pos = x->gio.pos + i;
+	uint64_t pos = x->gio.pos;
+	size_t len = x->mem_len;
 
-		x->mem[i] = pos < file->size ? netfs_byte(file, file->version, pos) : 0;
-	}
+	memset(x->mem, 0, len);
+	if (pos < file->size)
+		remote_bytes(file, file->version, pos, x->mem, fsc_min64(len, file->size - pos));
 }
 
 int xfer_prepare(struct xfer *x)
@@ -238,16 +253,28 @@ int64_t store_all(struct fsc_object *obj, const struct netfs_file *file)
 	return file->size ? store(obj, file, 0, file->size) : 0;
 }
 
-static void compare(const struct xfer *x, const struct netfs_file *file, int64_t n)
+static void compare(const struct netfs_file *file, uint32_t version, uint64_t pos,
+		    const uint8_t *have, size_t len)
 {
-	for (int64_t i = 0; i < n; i++) {
-		uint64_t pos = x->gio.pos + (uint64_t)i;
+	uint8_t want[K];
+	size_t part, i;
 
-		if (x->mem[i] == netfs_byte(file, file->version, pos))
+	for (; len; len -= part, have += part, pos += part) {
+		part = len < K ? len : K;
+		remote_bytes(file, version, pos, want, part);
+		if (!memcmp(have, want, part))
 			continue;
-		sim_fail(SIM_BUG, "byte %llu of file %u is %02x, not that of version %u",
-			 (unsigned long long)pos, file->id, x->mem[i], file->version);
+		for (i = 0; have[i] == want[i]; i++)
+			;
+		sim_fail(SIM_BUG, "byte %llu of file %u is %02x, not %02x as in version %u",
+			 (unsigned long long)(pos + i), file->id, have[i], want[i], version);
 	}
+}
+
+void xfer_check(const struct xfer *x, const struct netfs_file *file)
+{
+	if (x->ret > 0)
+		compare(file, file->version, x->gio.pos, x->mem, (size_t)x->ret);
 }
 
 int64_t read_check(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos, uint64_t len)
@@ -261,8 +288,7 @@ int64_t read_check(struct fsc_object *obj, const struct netfs_file *file, uint64
 	x = xfer_new(gen, pos, len);
 	xfer_read(x);
 	ret = xfer_wait(x);
-	if (ret > 0)
-		compare(x, file, ret);
+	xfer_check(x, file);
 	xfer_free(x);
 	fsc_gen_put(gen);
 	return ret;
@@ -417,8 +443,7 @@ static void check_granule(struct world *w, const struct netfs_file *file, const 
 	uint8_t data[K];
 
 	CHECK_EQ(simstore_read(w->store, obj_path(file), pos, data, len), len);
-	for (uint64_t i = 0; i < len; i++)
-		CHECK_EQ(data[i], netfs_byte(file, version_of(d), pos + i));
+	compare(file, version_of(d), pos, data, len);
 }
 
 const struct on_disk *disk(struct world *w, const struct netfs_file *file)

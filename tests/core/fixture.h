@@ -21,6 +21,10 @@
 /* A remote file. Its key is made of the id, its coherency data of the version. */
 #define REMOTE(nr, bytes) { .id = (nr), .version = 1, .size = (bytes), .real_size = (bytes) }
 
+/* Bytes of a version of it; @pos is a multiple of 8. (Those of netfs.h are made one by one.) */
+void remote_bytes(const struct netfs_file *file, uint32_t version, uint64_t pos, void *buf,
+		  size_t len);
+
 /* Two runs on one disk: what @first left when it called sim_kill() is what @second finds. */
 void each_seed_killed(uint64_t seeds, void (*first)(struct world *w),
 		      void (*second)(struct world *w));
@@ -56,6 +60,7 @@ int xfer_prepare(struct xfer *x);
 void xfer_store(struct xfer *x);
 void xfer_read(struct xfer *x);
 int64_t xfer_wait(struct xfer *x);
+void xfer_check(const struct xfer *x, const struct netfs_file *file); /* what a read has brought */
 void xfer_free(struct xfer *x);
 
 /* All at once, on the current generation. Store: bytes stored, in as many steps as it takes, or why

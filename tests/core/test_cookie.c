@@ -16,7 +16,7 @@
 #define SEEDS 200
 #define SIZE 50000
 
-static int64_t read_whole(struct netfs_file *file, struct fsc_cookie *cookie)
+static int64_t read_it(struct netfs_file *file, struct fsc_cookie *cookie)
 {
 	return netfs_read_all(file, cookie, 0, SIZE + 4096, 0, sim_chance(2));
 }
@@ -133,7 +133,7 @@ static void null_scenario(struct world *w)
 	invalidate(NULL, file, NULL);
 	CHECK_EQ(told, 1);
 	CHECK_EQ(fsc_cookie_present(NULL, 0, SIZE), 0);
-	CHECK_EQ(read_whole(file, NULL), SIZE);
+	CHECK_EQ(read_it(file, NULL), SIZE);
 	fsc_cookie_relinquish(NULL, true);
 	fsc_cookie_relinquish_wait(NULL, false);
 	netfs_file_free(file);
@@ -185,7 +185,7 @@ static void come_back_scenario(struct world *w)
 			CHECK(fsc_cookie_use_wait(cookie, false));
 		else
 			fsc_cookie_use(cookie, false);
-		CHECK_EQ(read_whole(file, cookie), SIZE);
+		CHECK_EQ(read_it(file, cookie), SIZE);
 		if (sim_chance(2))
 			fsc_cookie_unuse(cookie);
 		fsc_cookie_relinquish(cookie, false);
@@ -214,7 +214,7 @@ static void kept_scenario(struct world *w)
 
 	world_open(w);
 	cookie = acquire_used(w, file);
-	CHECK_EQ(read_whole(file, cookie), SIZE);
+	CHECK_EQ(read_it(file, cookie), SIZE);
 	/* Stores are still running: they are waited for, and what they stored is saved. */
 	fsc_cookie_relinquish_wait(cookie, false);
 	world_reopen(w);
@@ -237,7 +237,7 @@ static void retire_scenario(struct world *w)
 
 	world_open(w);
 	cookie = acquire_used(w, file);
-	CHECK_EQ(read_whole(file, cookie), SIZE);
+	CHECK_EQ(read_it(file, cookie), SIZE);
 	drop_used(cookie);
 	/* Looked up or not. */
 	cookie = acquire(w, file);
@@ -290,7 +290,7 @@ static void not_in_use_scenario(struct world *w)
 
 	world_open(w);
 	cookie = acquire_used(w, file);
-	CHECK_EQ(read_whole(file, cookie), SIZE);
+	CHECK_EQ(read_it(file, cookie), SIZE);
 	drop_used(cookie);
 	CHECK_EQ(simstore_walk(w->store, is_object, NULL), 1);
 	cookie = acquire(w, file);
@@ -326,7 +326,7 @@ static void while_looking_up_scenario(struct world *w)
 
 	world_open(w);
 	cookie = acquire_used(w, file);
-	CHECK_EQ(read_whole(file, cookie), SIZE);
+	CHECK_EQ(read_it(file, cookie), SIZE);
 	drop_used(cookie);
 	told = 0;
 	cookie = acquire(w, file);
@@ -338,11 +338,11 @@ static void while_looking_up_scenario(struct world *w)
 		invalidate(cookie, file, &event[i]);
 		CHECK_EQ(fsc_cookie_present(cookie, 0, SIZE), 0);
 		if (sim_chance(2))
-			CHECK_EQ(read_whole(file, cookie), SIZE);
+			CHECK_EQ(read_it(file, cookie), SIZE);
 	}
 	world_quiet();
 	CHECK_EQ(told, 3);
-	CHECK_EQ(read_whole(file, cookie), SIZE);
+	CHECK_EQ(read_it(file, cookie), SIZE);
 	drop_used(cookie);
 	netfs_file_free(file);
 }
@@ -361,19 +361,19 @@ static void modifying_scenario(struct world *w)
 	world_open(w);
 	cookie = acquire(w, file);
 	fsc_cookie_use_wait(cookie, true);
-	CHECK_EQ(read_whole(file, cookie), SIZE);
+	CHECK_EQ(read_it(file, cookie), SIZE);
 	world_quiet();
 	CHECK_EQ(fsc_cookie_present(cookie, 0, SIZE), SIZE); /* nothing was written yet */
 	invalidate(cookie, file, NULL); /* as it is about to be */
 	netfs_file_change(file, SIZE);
 	world_quiet();
-	CHECK_EQ(read_whole(file, cookie), SIZE);
+	CHECK_EQ(read_it(file, cookie), SIZE);
 	world_quiet();
 	CHECK_EQ(fsc_cookie_present(cookie, 0, SIZE), 0);
 	fsc_cookie_unuse(cookie);
 	invalidate(cookie, file, NULL);
 	fsc_cookie_use_wait(cookie, false);
-	CHECK_EQ(read_whole(file, cookie), SIZE);
+	CHECK_EQ(read_it(file, cookie), SIZE);
 	world_quiet();
 	CHECK_EQ(fsc_cookie_present(cookie, 0, SIZE), SIZE);
 	drop_used(cookie);
@@ -400,7 +400,7 @@ static void parking_scenario(struct world *w)
 	for (uint32_t i = 0; i < FILES; i++) {
 		file[i] = netfs_file_new(&w->net, i + 1, SIZE);
 		cookie[i] = acquire_used(w, file[i]);
-		CHECK_EQ(read_whole(file[i], cookie[i]), SIZE);
+		CHECK_EQ(read_it(file[i], cookie[i]), SIZE);
 		world_quiet();
 		CHECK(world_stats(w).objects_open <= 2);
 	}
@@ -408,7 +408,7 @@ static void parking_scenario(struct world *w)
 	for (uint32_t i = 0; i < 20; i++) {
 		uint32_t n = sim_random(FILES);
 
-		CHECK_EQ(read_whole(file[n], cookie[n]), SIZE);
+		CHECK_EQ(read_it(file[n], cookie[n]), SIZE);
 		world_quiet();
 		CHECK(world_stats(w).objects_open <= 2);
 	}
@@ -447,8 +447,8 @@ static void idle_first_scenario(struct world *w)
 	cookie[3] = acquire_used(w, file[3]);
 	CHECK(is_open(cookie[0]) && is_open(cookie[1]) && !is_open(cookie[2]));
 	/* Then the one that wasn't read lately. */
-	CHECK_EQ(read_whole(file[0], cookie[0]), SIZE);
-	CHECK_EQ(read_whole(file[3], cookie[3]), SIZE);
+	CHECK_EQ(read_it(file[0], cookie[0]), SIZE);
+	CHECK_EQ(read_it(file[3], cookie[3]), SIZE);
 	world_quiet();
 	CHECK(fsc_cookie_use_wait(cookie[2], false));
 	CHECK(is_open(cookie[0]) && !is_open(cookie[1]) && is_open(cookie[3]));
@@ -475,7 +475,7 @@ static void failed_look_up_scenario(struct world *w)
 	fsc_cache_withdraw(w->cache);
 	cookie = acquire(w, file);
 	CHECK(!fsc_cookie_use_wait(cookie, false));
-	CHECK_EQ(read_whole(file, cookie), SIZE);
+	CHECK_EQ(read_it(file, cookie), SIZE);
 	told = 0;
 	{
 		struct fsc_event event = { .fn = tell };
@@ -507,13 +507,13 @@ static void no_memory_scenario(struct world *w)
 	if (try_acquire(w, file, &cookie))
 		cookie = NULL;
 	fsc_cookie_use(cookie, false);
-	ret = read_whole(file, cookie);
+	ret = read_it(file, cookie);
 	CHECK(ret == SIZE || ret == -ENOMEM);
 	world_quiet();
-	ret = read_whole(file, cookie);
+	ret = read_it(file, cookie);
 	CHECK(ret == SIZE || ret == -ENOMEM);
 	sim_fail_alloc(0, false);
-	CHECK_EQ(read_whole(file, cookie), SIZE);
+	CHECK_EQ(read_it(file, cookie), SIZE);
 	drop_used(cookie);
 	netfs_file_free(file);
 }

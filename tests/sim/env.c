@@ -145,6 +145,15 @@ void sim_fail_alloc(uint64_t nth, bool after)
 	s->fail_after = after;
 }
 
+/* What addr2line wants: of code that is loaded anywhere, the offset from there. */
+static unsigned long site_offset(const void *site)
+{
+	extern char __executable_start;
+	uintptr_t base = (uintptr_t)&__executable_start;
+
+	return (unsigned long)((uintptr_t)site - (base > UINT32_MAX ? base : 0));
+}
+
 /* In the order in which they were made, which is the same in each run of a seed. */
 void sim_print_allocs(FILE *to)
 {
@@ -161,8 +170,8 @@ void sim_print_allocs(FILE *to)
 		if (!first)
 			break;
 		last = first->nr;
-		fprintf(to, "  allocation %llu: %zu bytes, made near %p\n",
-			(unsigned long long)first->nr, first->size, first->site);
+		fprintf(to, "  allocation %llu: %zu bytes, made at %#lx (addr2line -e PROGRAM)\n",
+			(unsigned long long)first->nr, first->size, site_offset(first->site));
 	}
 }
 

@@ -31,7 +31,7 @@
 
 /* --- The switch itself ---------------------------------------------------------------------------- */
 
-#if defined(__x86_64__) && !defined(FIBER_UCONTEXT)
+#ifndef FIBER_UCONTEXT
 
 /* Push what a function must preserve, change stacks, pop, and return as the other one's caller
  * expects. Signal masks and floating point modes are the thread's, and stay. */
@@ -97,6 +97,10 @@ static void context_switch(struct fiber *from, struct fiber *to)
 static struct fiber *arriving; /* the one being switched to */
 static struct fiber *leaving;  /* the one that was switched from, unless it ended */
 
+#define KEPT_MAX 64
+static char *kept[KEPT_MAX];
+static unsigned int nkept;
+
 static size_t guard_size(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
@@ -105,7 +109,11 @@ static size_t guard_size(void)
 char *fiber_stack_new(void)
 {
 	size_t guard = guard_size();
-	char *map = mmap(NULL, guard + FIBER_STACK_SIZE, PROT_READ | PROT_WRITE,
+	char *map;
+
+	if (nkept)
+		return kept[--nkept];
+	map = mmap(NULL, guard + FIBER_STACK_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (map == MAP_FAILED)
@@ -121,6 +129,10 @@ void fiber_stack_free(char *stack)
 {
 	size_t guard = guard_size();
 
+	if (nkept < KEPT_MAX) {
+		kept[nkept++] = stack;
+		return;
+	}
 	munmap(stack - guard, guard + FIBER_STACK_SIZE);
 }
 

@@ -7,14 +7,23 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#ifndef __x86_64__
+#define FIBER_UCONTEXT
+#endif
+#ifdef FIBER_UCONTEXT
 #include <ucontext.h>
+#endif
 
 #define FIBER_STACK_SIZE (256u << 10)
 
 /* One with a NULL @stack stands for the thread's own stack. */
 struct fiber {
-	void *sp; /* while another one runs, where there is code of our own to switch */
-	ucontext_t context; /* elsewhere */
+#ifdef FIBER_UCONTEXT
+	ucontext_t context;
+#else
+	void *sp; /* while another one runs */
+#endif
 	char *stack; /* FIBER_STACK_SIZE bytes; below it a page that faults */
 	/* What sanitizers want to be told. */
 	const void *bottom;
@@ -23,6 +32,7 @@ struct fiber {
 	void *tsan;
 };
 
+/* Some are kept to be used again, over runs too. */
 char *fiber_stack_new(void); /* NULL: no memory */
 void fiber_stack_free(char *stack);
 /* The thread's own stack, which runs now. */

@@ -21,7 +21,7 @@ struct flight {
 	bool write;
 	uint64_t coins;  /* which blocks are transferred at the beginning */
 	uint64_t resizes, early_size;
-	uint32_t crc;
+	uint64_t hash; /* of the memory of a write */
 	int err;
 };
 
@@ -30,6 +30,20 @@ static uint8_t *buf_bytes(const struct fsc_io *io)
 	if (io->buf.kind != FSC_BUF_MEM || !io->buf.mem)
 		sim_fail(SIM_BUG, "a transfer without memory");
 	return (uint8_t *)io->buf.mem + io->buf.off;
+}
+
+/* Quick; it only has to see that somebody wrote there. */
+static uint64_t buf_hash(const struct fsc_io *io)
+{
+	const uint8_t *p = buf_bytes(io);
+	uint64_t h = 0, word;
+
+	for (size_t i = 0; i + 8 <= io->buf.len; i += 8) {
+		memcpy(&word, p + i, 8);
+		h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+		h ^= h >> 29;
+	}
+	return h;
 }
 
 static void check_transfer(const struct fsc_io *io, bool write)
@@ -77,7 +91,7 @@ static struct flight *flight_new(struct fsc_io *io, bool write)
 	f->len = length_of(io, n, write);
 	f->coins = (uint64_t)sim_random(UINT32_MAX) << 32 | sim_random(UINT32_MAX);
 	if (write)
-		f->crc = fsc_crc32c(0, buf_bytes(io), io->buf.len);
+		f->hash = buf_hash(io);
 	else
 		memset(buf_bytes(io), 0xcc, io->buf.len);
 	st->flights = f;
@@ -152,7 +166,7 @@ static void finish(void *arg)
 	int64_t result;
 
 	sim_point();
-	if (f->write && f->crc != fsc_crc32c(0, buf_bytes(io), io->buf.len))
+	if (f->write && f->hash != buf_hash(io))
 		sim_fail(SIM_BUG, "the memory of a write at %llu changed while it ran",
 			 (unsigned long long)f->pos);
 	if (!f->err)

@@ -39,6 +39,7 @@ void fsc_mutex_lock(struct fsc_mutex *m)
 	sim_point();
 	if (m->owner == sim_task())
 		sim_fail(SIM_DEADLOCK, "mutex %s is taken twice", m->name);
+	sim_order_take(m->name);
 	while (m->owner)
 		sim_block("mutex", m, m->name, SIM_NEVER);
 	m->owner = sim_task();
@@ -48,6 +49,7 @@ void fsc_mutex_unlock(struct fsc_mutex *m)
 {
 	fsc_mutex_assert_held(m);
 	m->owner = NULL;
+	sim_order_release(m->name);
 	sim_wake(m);
 	sim_point();
 }
@@ -83,6 +85,7 @@ unsigned long fsc_spin_lock(struct fsc_spin *s)
 	t = sim_task();
 	if (s->owner)
 		sim_fail(SIM_DEADLOCK, "spinlock %s is taken twice", s->name);
+	sim_order_take(s->name);
 	s->owner = t;
 	t->spin_name = s->name;
 	return t->spins++;
@@ -94,6 +97,7 @@ void fsc_spin_unlock(struct fsc_spin *s, unsigned long irq)
 
 	fsc_spin_assert_held(s);
 	s->owner = NULL;
+	sim_order_release(s->name);
 	t->spins--;
 	/* Real ones restore what was saved: out of order they would let interrupts in too early. */
 	if (irq != t->spins)

@@ -26,7 +26,8 @@ typedef void (*sim_fn)(void *arg);
 
 enum sim_end {
 	SIM_OK,
-	SIM_DEADLOCK, /* nothing can run, no time limit is pending */
+	SIM_DEADLOCK, /* nothing can run, no time limit is pending; or locks are taken in such an
+		       * order that it could come to that */
 	SIM_LEAK,     /* every task ended, and allocations or handles are left */
 	SIM_CONTEXT,  /* something that may sleep, in interrupt context or under a spinlock */
 	SIM_BUG,      /* FSC_ASSERT, or a lock, reference, queue or transfer misused */
@@ -42,6 +43,7 @@ struct sim_opts {
 	uint64_t max_points;    /* default 100 million */
 	uint64_t fail_alloc;    /* the so many-th allocation gives NULL, counted from 1; 0: none */
 	bool fail_after;        /* and all that follow */
+	bool any_lock_order;    /* don't look at the order in which locks are taken */
 	bool quiet;             /* the end is expected: don't describe it on stderr */
 };
 

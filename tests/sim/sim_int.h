@@ -13,6 +13,9 @@
 /* When runs begin: some time after zero, which code may take for "never". */
 #define SIM_START_US 1000000u
 
+#define SIM_CLASSES 64u
+#define SIM_HELD_MAX 16u
+
 enum sim_state {
 	TASK_READY,
 	TASK_RUNNING,
@@ -30,6 +33,8 @@ struct sim_task {
 
 	unsigned int spins; /* held */
 	const char *spin_name; /* the last taken */
+	uint8_t held[SIM_HELD_MAX]; /* order.c: of which classes */
+	unsigned int nheld;
 
 	/* Blocked: on what, in words, and until when. */
 	const void *blocked_on;
@@ -44,6 +49,7 @@ struct sim_task {
 	bool alerted;
 
 	const struct fsc_work *work; /* being run; compared, never looked into */
+	const char *work_name;
 	void (*work_fn)(struct fsc_work *w);
 	struct fsc_workq *workq;
 };
@@ -82,12 +88,11 @@ struct sim {
 	struct sim_task **ready;
 	size_t nready, ready_size;
 	struct sim_task *zombie; /* ended, its stack to be freed by whoever runs next */
-	char **stacks; /* to be used again */
-	size_t nstacks;
 	sim_task_id last_id;
 
 	struct fsc_workq *workqs;
 	struct sim_hook *hooks;
+	uint64_t order[SIM_CLASSES]; /* order.c: bits of the classes taken under each */
 
 	struct sim_alloc *allocs[SIM_ALLOC_BUCKETS];
 	size_t live_allocs, live_bytes;
@@ -97,22 +102,33 @@ struct sim {
 	bool fail_after;
 };
 
-/* The run, from wherever; and if we are in one of its tasks, else NULL. */
+/* run.c. The run, from wherever; and if we are in one of its tasks, else NULL. */
 struct sim *sim_of_run(void);
 struct sim *sim_here(void);
 /* The task that runs, or a stand-in outside of a run. */
 struct sim_task *sim_task(void);
+
+/* sched.c */
 uint64_t sim_next_random(uint64_t *state);
 void sim_note(struct sim *s, uint64_t decision); /* into the trace */
 
 struct sim_task *sim_task_new(struct sim *s, sim_fn fn, void *arg);
+void sim_task_free(struct sim_task *t);
+void sim_reap(struct sim *s); /* what has ended */
+void sim_start(struct sim *s); /* the first task; returns when the run is over */
 void sim_make_ready(struct sim *s, struct sim_task *t);
 /* Sleep until sim_wake() on @on, or the time; true: the time. No scheduling point comes before. */
 bool sim_block(const char *why, const void *on, const char *name, uint64_t deadline_us);
 void sim_wake(const void *on);
 
+/* run.c */
 void sim_add_hook(struct sim_hook *hook);
 void sim_del_hook(struct sim_hook *hook);
+
+/* order.c; by the locks' names */
+void sim_order_take(const char *name); /* before waiting for it */
+void sim_order_release(const char *name);
+void sim_order_none_held(const char *when);
 
 /* work.c */
 uint64_t sim_work_next_due(struct sim *s);

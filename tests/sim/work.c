@@ -89,11 +89,11 @@ static void worker(void *arg)
 	t->workq = q;
 	while ((w = take_item(s, q))) {
 		t->work = w;
+		t->work_name = w->name;
 		t->work_fn = w->fn;
 		sim_point();
 		t->work_fn(w);
-		if (t->spins)
-			sim_fail(SIM_BUG, "a work item left spinlock %s held", t->spin_name);
+		sim_order_none_held("the end of a work item");
 		t->work = NULL;
 		sim_wake(q);
 		sim_point();

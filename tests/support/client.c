@@ -18,27 +18,39 @@ static void run_main(void *arg)
 	world_close(&run->world);
 }
 
-static void one_seed(uint64_t seed, void (*scenario)(struct world *w))
+static void one_seed(uint64_t seed, uint32_t jump_one_in, void (*scenario)(struct world *w))
 {
 	struct run *run = calloc(1, sizeof(*run));
+	struct sim_opts opts = { .jump_one_in = jump_one_in };
 
 	run->scenario = scenario;
 	run->world.store = simstore_create(NULL);
-	sim_run(seed, run_main, run);
+	if (sim_try(seed, &opts, run_main, run) != SIM_OK) {
+		fprintf(stderr, "FSC_SEED=%llu shows it again\n", (unsigned long long)seed);
+		abort();
+	}
 	simstore_destroy(run->world.store);
 	free(run);
 }
 
-void each_seed(uint64_t seeds, void (*scenario)(struct world *w))
+static void seeds_from(uint64_t seeds, uint32_t jump_one_in, void (*scenario)(struct world *w))
 {
 	const char *only = getenv("FSC_SEED");
+	uint64_t first = only ? strtoull(only, NULL, 0) : 1;
+	uint64_t last = only ? first : seeds;
 
-	if (only) {
-		one_seed(strtoull(only, NULL, 0), scenario);
-		return;
-	}
-	for (uint64_t seed = 1; seed <= seeds; seed++)
-		one_seed(seed, scenario);
+	for (uint64_t seed = first; seed <= last; seed++)
+		one_seed(seed, jump_one_in, scenario);
+}
+
+void each_seed(uint64_t seeds, void (*scenario)(struct world *w))
+{
+	seeds_from(seeds, 0, scenario);
+}
+
+void each_seed_jumping(uint64_t seeds, void (*scenario)(struct world *w))
+{
+	seeds_from(seeds, 30, scenario);
 }
 
 void world_open(struct world *w)
@@ -122,4 +134,23 @@ void invalidate(struct fsc_cookie *cookie, struct netfs_file *file, struct fsc_e
 	struct fsc_cookie_params params = netfs_params(file, key, coherency);
 
 	fsc_cookie_invalidate(cookie, &params, done);
+}
+
+uint64_t rounded(uint64_t size)
+{
+	return (size + GRANULE - 1) / GRANULE * GRANULE;
+}
+
+int64_t read_whole(struct netfs_file *file, struct fsc_cookie *cookie, bool wait)
+{
+	return netfs_read_all(file, cookie, 0, (size_t)rounded(file->size), 0, wait);
+}
+
+int random_fault(void *arg, enum simstore_op op, uint64_t ino, const char *name)
+{
+	(void)ino;
+	(void)name;
+	if (op == SIMOP_CLOSE || op == SIMOP_FILE_CLOSE)
+		return 0;
+	return sim_chance(*(uint32_t *)arg) ? -EIO : 0;
 }

@@ -11,6 +11,10 @@
 #include "netfs.h"
 #include "store.h"
 
+#define KIB 1024ull
+#define MIB (1024 * KIB)
+#define GRANULE 4096ull
+
 struct world {
 	struct sim_backend_opts backend;  /* set before world_open() */
 	struct fsc_cache_params params;
@@ -23,6 +27,8 @@ struct world {
 /* Run @scenario with seeds 1 to @seeds, or FSC_SEED alone if that is in the environment; each ends
  * with nothing left, or the test has failed. */
 void each_seed(uint64_t seeds, void (*scenario)(struct world *w));
+/* The same, with time limits that fire while others could run: for what doesn't measure time. */
+void each_seed_jumping(uint64_t seeds, void (*scenario)(struct world *w));
 
 void world_open(struct world *w);
 void world_close(struct world *w); /* what was opened; the disk stays until the scenario ends */
@@ -43,6 +49,13 @@ int try_acquire(struct world *w, struct netfs_file *file, struct fsc_cookie **ou
 /* The same, looked up. */
 struct fsc_cookie *acquire_used(struct world *w, struct netfs_file *file);
 void drop_used(struct fsc_cookie *cookie); /* unuse and relinquish_wait */
+
+/* A read of the whole file, into a buffer with room for its last granule. */
+int64_t read_whole(struct netfs_file *file, struct fsc_cookie *cookie, bool wait);
+uint64_t rounded(uint64_t size); /* to whole granules */
+
+/* For simstore_set_fault(): one op in so many, of which @arg is the address (uint32_t), gives -EIO. */
+int random_fault(void *arg, enum simstore_op op, uint64_t ino, const char *name);
 
 /* Invalidate with what the server says now. */
 void invalidate(struct fsc_cookie *cookie, struct netfs_file *file, struct fsc_event *done);

@@ -49,10 +49,14 @@ static void fill(const struct netfs_file *file, uint32_t version, uint64_t pos, 
 		 size_t len)
 {
 	while (len) {
-		uint64_t word = word_at(file, version, pos & ~7ull);
+		uint64_t word = word_at(file, version, pos & ~7ull) >> (pos % 8 * 8);
+		size_t n = 8 - pos % 8 < len ? 8 - pos % 8 : len;
 
-		for (size_t i = pos % 8; i < 8 && len; i++, pos++, len--)
-			*buf++ = (uint8_t)(word >> (i * 8));
+		for (size_t i = 0; i < n; i++)
+			buf[i] = (uint8_t)(word >> (i * 8));
+		buf += n;
+		pos += n;
+		len -= n;
 	}
 }
 

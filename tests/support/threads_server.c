@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * threads_server.c - see threads_server.h.
+ *
+ * A file's bytes are its version's number, mixed with file and granule, in every byte of a granule:
+ * so that reading costs the test little.
+ */
+#include "threads_server.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define THREADS 3
+#define GRANULE 4096
+
+struct question {
+	struct question *next;
+	struct fsc_subreq *sreq;
+};
+
+static struct {
+	pthread_t threads[THREADS];
+	pthread_mutex_t lock; /* covers the rest */
+	pthread_cond_t more;
+	struct question *first;
+	bool stop;
+	unsigned int seed;
+} server = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
+
+static uint8_t byte_of(const struct server_file *file, uint32_t version, uint64_t pos)
+{
+	return (uint8_t)(version * 61 + file->id * 17 + pos / GRANULE * 29 + 1);
+}
+
+static unsigned int chance(void)
+{
+	unsigned int r;
+
+	pthread_mutex_lock(&server.lock);
+	r = (unsigned int)rand_r(&server.seed);
+	pthread_mutex_unlock(&server.lock);
+	return r;
+}
+
+static uint32_t version_of(struct server_file *file)
+{
+	uint32_t version;
+
+	pthread_mutex_lock(&file->lock);
+	version = file->version;
+	pthread_mutex_unlock(&file->lock);
+	return version;
+}
+
+/* --- Answering -------------------------------------------------------------------------------------- */
+
+static void answer(struct fsc_subreq *sreq)
+{
+	struct server_file *file = sreq->netfs;
+	uint64_t left = sreq->pos < SERVER_FILE_SIZE ? SERVER_FILE_SIZE - sreq->pos : 0;
+	size_t len = left < sreq->len ? (size_t)left : sreq->len;
+	uint32_t version = version_of(file);
+
+	if (len > 1 && chance() % 6 == 0)
+		len = 1 + chance() % (len - 1);
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)sreq->buf)[i] = byte_of(file, version, sreq->pos + i);
+	fsc_subreq_done(sreq, (int64_t)len);
+}
+
+static struct question *next_question(void)
+{
+	struct question *q;
+
+	pthread_mutex_lock(&server.lock);
+	while (!server.first && !server.stop)
+		pthread_cond_wait(&server.more, &server.lock);
+	q = server.first;
+	if (q)
+		server.first = q->next;
+	pthread_mutex_unlock(&server.lock);
+	return q;
+}
+
+static void *answer_main(void *arg)
+{
+	struct question *q;
+
+	(void)arg;
+	while ((q = next_question())) {
+		if (chance() % 4 == 0)
+			usleep(chance() % 2000);
+		answer(q->sreq);
+	}
+	return NULL;
+}
+
+static void issue_read(struct fsc_subreq *sreq)
+{
+	struct question *q = sreq->priv;
+
+	if (chance() % 5 == 0) {
+		answer(sreq);
+		return;
+	}
+	q->sreq = sreq;
+	pthread_mutex_lock(&server.lock);
+	q->next = server.first;
+	server.first = q;
+	pthread_cond_signal(&server.more);
+	pthread_mutex_unlock(&server.lock);
+}
+
+/* --- Reading ------------------------------------------------------------------------------------------ */
+
+struct request {
+	struct fsc_read read;
+	sem_t over;
+	int64_t ret;
+};
+
+static size_t read_max(struct fsc_read *read)
+{
+	(void)read;
+	return 30000;
+}
+
+static void read_done(struct fsc_read *read, int64_t ret)
+{
+	struct request *req = (struct request *)(void *)read;
+
+	req->ret = ret;
+	sem_post(&req->over);
+}
+
+static const struct fsc_netfs_ops ops = {
+	.subreq_size = sizeof(struct question),
+	.read_max = read_max,
+	.issue_read = issue_read,
+	.read_done = read_done,
+};
+
+static void check(struct server_file *file, const struct request *req, uint32_t oldest)
+{
+	const struct fsc_read *read = &req->read;
+	uint64_t left = read->pos < SERVER_FILE_SIZE ? SERVER_FILE_SIZE - read->pos : 0;
+	int64_t want = (int64_t)(left < read->len ? left : read->len);
+	uint32_t newest = version_of(file);
+
+	if (req->ret != want) {
+		fprintf(stderr, "file %u, %zu at %llu: %lld\n", file->id, read->len,
+			(unsigned long long)read->pos, (long long)req->ret);
+		abort();
+	}
+	for (int64_t i = 0; i < want; i++) {
+		uint8_t byte = ((uint8_t *)read->buf)[i];
+		uint32_t v = oldest;
+
+		while (v <= newest && byte_of(file, v, read->pos + (uint64_t)i) != byte)
+			v++;
+		if (v > newest) {
+			fprintf(stderr, "file %u, %zu at %llu: byte %lld is %02x, of no version %u..%u\n",
+				file->id, read->len, (unsigned long long)read->pos, (long long)i, byte,
+				oldest, newest);
+			abort();
+		}
+	}
+}
+
+void server_read(struct server_file *file, struct fsc_cookie *cookie, uint64_t pos, size_t len,
+		 size_t misalign, bool wait)
+{
+	struct request req = { .read = { .cookie = cookie, .ops = &ops, .netfs = file } };
+	uint8_t *mem = aligned_alloc(GRANULE, (misalign + len + 2 * GRANULE) / GRANULE * GRANULE);
+	uint32_t oldest;
+
+	pthread_mutex_lock(&file->lock);
+	oldest = file->told;
+	pthread_mutex_unlock(&file->lock);
+	req.read.pos = misalign ? pos : pos / GRANULE * GRANULE;
+	req.read.len = misalign ? len : (len + GRANULE - 1) / GRANULE * GRANULE;
+	req.read.file_size = SERVER_FILE_SIZE;
+	req.read.buf = mem + misalign;
+	if (wait) {
+		req.ret = fsc_read_wait(&req.read);
+	} else {
+		sem_init(&req.over, 0, 0);
+		fsc_read_start(&req.read);
+		sem_wait(&req.over);
+		sem_destroy(&req.over);
+	}
+	check(file, &req, oldest);
+	free(mem);
+}
+
+/* --- Files ---------------------------------------------------------------------------------------------- */
+
+void server_change(struct server_file *file)
+{
+	pthread_mutex_lock(&file->lock);
+	file->version++;
+	pthread_mutex_unlock(&file->lock);
+}
+
+void server_told(struct server_file *file)
+{
+	pthread_mutex_lock(&file->lock);
+	file->told = file->version;
+	pthread_mutex_unlock(&file->lock);
+}
+
+void server_params(struct server_file *file, struct fsc_cookie_params *params, uint32_t *label)
+{
+	*label = version_of(file);
+	*params = (struct fsc_cookie_params){
+		.key = { &file->id, sizeof(file->id) },
+		.coherency = { label, sizeof(*label) },
+		.size = SERVER_FILE_SIZE,
+	};
+}
+
+void server_start(struct server_file files[SERVER_FILES])
+{
+	memset(files, 0, SERVER_FILES * sizeof(*files));
+	for (uint32_t i = 0; i < SERVER_FILES; i++) {
+		files[i].id = i + 1;
+		pthread_mutex_init(&files[i].lock, NULL);
+		pthread_mutex_init(&files[i].change_lock, NULL);
+	}
+	server.stop = false;
+	for (int i = 0; i < THREADS; i++) {
+		if (pthread_create(&server.threads[i], NULL, answer_main, NULL))
+			abort();
+	}
+}
+
+void server_stop(struct server_file files[SERVER_FILES])
+{
+	pthread_mutex_lock(&server.lock);
+	server.stop = true;
+	pthread_cond_broadcast(&server.more);
+	pthread_mutex_unlock(&server.lock);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(server.threads[i], NULL);
+	for (uint32_t i = 0; i < SERVER_FILES; i++) {
+		pthread_mutex_destroy(&files[i].lock);
+		pthread_mutex_destroy(&files[i].change_lock);
+	}
+}
