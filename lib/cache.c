@@ -159,7 +159,7 @@ static int empty_cache(struct fsc_cache *cache, const char *why)
 	cache->be->ops->dir_close(cache->cache_dir);
 	cache->cache_dir = NULL;
 	err = fsc_bury(cache, cache->root, "cache");
-	cache->super.used_bytes = 0;
+	cache->super.used_bytes = UINT64_MAX;
 	cache->super.objects = 0;
 	if (!err)
 		err = open_dir(cache, "cache", &cache->cache_dir);
@@ -190,13 +190,9 @@ static int mark_open(struct fsc_cache *cache)
  * there before anything but the lock. */
 static int bring_up(struct fsc_cache *cache)
 {
-	const struct fsc_backend_ops *ops = cache->be->ops;
 	bool fresh, damaged;
 	int err;
 
-	err = ops->dir_open(cache->be, NULL, NULL, false, &cache->root);
-	if (err)
-		return err;
 	err = fsc_super_load(cache, &fresh, &damaged);
 	if (!err && fresh)
 		err = fsc_super_store(cache);
@@ -213,6 +209,7 @@ static int bring_up(struct fsc_cache *cache)
 	if (!cache->used_known)
 		cache->used = 0;
 	err = fsc_sweep(cache, cache->tmp);
+	cache->scan_due = !cache->used_known && cache->limits.max_bytes;
 	return err ? err : mark_open(cache);
 }
 
@@ -243,6 +240,7 @@ int fsc_cache_open(struct fsc_backend *be, const struct fsc_cache_params *params
 		   struct fsc_cache **out)
 {
 	struct fsc_cache *cache = fsc_zalloc(sizeof(*cache));
+	bool fresh, damaged;
 	int err;
 
 	if (!cache)
@@ -251,10 +249,16 @@ int fsc_cache_open(struct fsc_backend *be, const struct fsc_cache_params *params
 	cache->be = be;
 	cache->kind = be->kind;
 	err = fill_params(cache, params);
+	if (err)
+		goto err_free;
+	/* A look first: what is no cache isn't even locked, which leaves a file. */
+	err = be->ops->dir_open(be, NULL, NULL, false, &cache->root);
+	if (!err)
+		err = fsc_super_load(cache, &fresh, &damaged);
 	if (!err)
 		err = be->ops->lock(be);
 	if (err)
-		goto err_free;
+		goto err_dirs;
 	if (cache->params.at_least > cache->kind)
 		cache->kind = cache->params.at_least;
 	cache->syncs = cache->kind != FSC_FS_VOLATILE && !be->forgets;
@@ -267,9 +271,6 @@ int fsc_cache_open(struct fsc_backend *be, const struct fsc_cache_params *params
 		goto err_dirs;
 	}
 	fsc_bury_queue(cache);
-	/* Only a budget needs the count; starting never waits for it. */
-	if (!cache->used_known && cache->limits.max_bytes)
-		fsc_work_queue(cache->wq, &cache->scan_work, 0);
 	*out = cache;
 	return 0;
 
@@ -306,8 +307,8 @@ void fsc_cache_close(struct fsc_cache *cache)
 		cache->readside_free(cache);
 	fsc_store_release(&cache->closing, 1);
 	fsc_work_cancel_sync(cache->wq, &cache->cull_work);
+	fsc_work_cancel_sync(cache->wq, &cache->bury_work); /* which may queue a scan */
 	fsc_work_cancel_sync(cache->wq, &cache->scan_work);
-	fsc_work_cancel_sync(cache->wq, &cache->bury_work);
 	fsc_work_cancel_sync(cache->wq, &cache->saver);
 	fsc_saver_pass(cache, true);
 	fsc_workq_destroy(cache->wq);

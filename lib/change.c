@@ -24,9 +24,9 @@ static void change_begin(struct change *c, struct fsc_gen *gen, uint64_t start, 
 	c->gen = gen;
 	c->start = start;
 	c->end = end;
-	/* Before any lock. Without memory a clear gives up more than it needs to. */
-	fsc_pool_fill_clear(gen->cache, &c->pool);
 	fsc_mutex_lock(&gen->save_mutex);
+	/* Without memory a clear gives up more than it needs to. */
+	fsc_pool_fill_clear(gen, &c->pool);
 }
 
 static void change_end(struct change *c)

@@ -75,6 +75,7 @@ struct fsc_cache {
 	bool space_known;
 	uint64_t used;              /* bytes in the cache's files */
 	bool used_known;            /* counted since the last unclean stop */
+	bool scan_due;              /* to be counted, after the graveyard was emptied; bury_work's */
 	struct fsc_work cull_work;
 	struct fsc_work scan_work;
 	struct fsc_work bury_work;
@@ -236,7 +237,8 @@ int fsc_gen_store_begin(struct fsc_gio *gio, bool local); /* what both prepares 
 /* mapmem.c: blocks for maps */
 int fsc_pool_fill(struct fsc_cache *cache, struct fsc_map_pool *pool,
 		  const struct fsc_map_need *need); /* [waits] 0 or -ENOMEM */
-void fsc_pool_fill_clear(struct fsc_cache *cache, struct fsc_map_pool *pool); /* [waits] tries */
+/* What any one clear or resize can need; tries [waits]; save_mutex. */
+void fsc_pool_fill_clear(struct fsc_gen *gen, struct fsc_map_pool *pool);
 void fsc_pool_free(struct fsc_cache *cache, struct fsc_map_pool *pool);       /* [any] */
 
 /* save.c */

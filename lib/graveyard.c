@@ -118,4 +118,10 @@ void fsc_bury_work(struct fsc_work *work)
 
 	if (!fsc_load_acquire(&cache->closing))
 		fsc_sweep(cache, cache->graveyard);
+	/* Only a budget needs the count, and starting never waits for it. Not before here: what was
+	 * just removed is given back from it although it was never in it. */
+	if (cache->scan_due && !fsc_load_acquire(&cache->closing)) {
+		cache->scan_due = false;
+		fsc_work_queue(cache->wq, &cache->scan_work, 0);
+	}
 }

@@ -52,11 +52,17 @@ int fsc_pool_fill(struct fsc_cache *cache, struct fsc_map_pool *pool,
 }
 
 /* Best effort: without them a clear gives up more than it was asked to, which is safe. */
-void fsc_pool_fill_clear(struct fsc_cache *cache, struct fsc_map_pool *pool)
+void fsc_pool_fill_clear(struct fsc_gen *gen, struct fsc_map_pool *pool)
 {
-	struct fsc_map_need need = { FSC_MAP_CLEAR_BLOCKS, FSC_MAP_CLEAR_BLOCKS };
+	struct fsc_map_need need;
+	unsigned long irq;
 
-	fsc_pool_fill(cache, pool, &need);
+	/* It depends on the map's size alone, which the mutex keeps. */
+	fsc_mutex_assert_held(&gen->save_mutex);
+	irq = fsc_spin_lock(&gen->lock);
+	fsc_map_clear_need(&gen->map, &need);
+	fsc_spin_unlock(&gen->lock, irq);
+	fsc_pool_fill(gen->cache, pool, &need);
 }
 
 void fsc_pool_free(struct fsc_cache *cache, struct fsc_map_pool *pool)

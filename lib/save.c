@@ -57,9 +57,7 @@ static int fill_record(struct save *s)
 	rec->has_key = obj->key_hashed;
 	if (obj->key_hashed)
 		rec->key = (struct fsc_blob){ obj->key, obj->key_len };
-	s->room = 0;
-	if (gen->cache->be->xattr_max > fsc_record_overhead(rec))
-		s->room = 0; /* a long key may leave nothing for the map */
+	s->room = 0; /* a long key may leave nothing for the map */
 	if (gen->cache->be->xattr_max > fsc_record_overhead(rec))
 		s->room = gen->cache->be->xattr_max - fsc_record_overhead(rec);
 	if (s->room > UINT16_MAX)

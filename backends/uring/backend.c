@@ -25,6 +25,18 @@ static int lock_file(int fd)
 	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 }
 
+/* It is going to be a cache, if it isn't one already: nobody else's business. */
+static int close_to_others(struct fsc_ur *u)
+{
+	struct stat st;
+
+	if (fstat(u->root.fd, &st))
+		return -errno;
+	if ((st.st_mode & 07777) != 0700 && fchmod(u->root.fd, 0700))
+		return -errno;
+	return 0;
+}
+
 static int op_lock(struct fsc_backend *be)
 {
 	struct fsc_ur *u = fsc_ur_of(be);
@@ -36,6 +48,8 @@ static int op_lock(struct fsc_backend *be)
 	if (fd < 0)
 		return fd;
 	err = lock_file(fd);
+	if (!err)
+		err = close_to_others(u);
 	if (err)
 		close(fd);
 	else
@@ -159,8 +173,6 @@ static int check_root(struct fsc_ur *u)
 		return -errno;
 	if (st.st_uid != geteuid() || st.st_mode & S_IWOTH)
 		return -EPERM;
-	if ((st.st_mode & 07777) != 0700 && fchmod(u->root.fd, 0700))
-		return -errno;
 	u->dev = st.st_dev;
 	u->be.uid = st.st_uid;
 	return 0;

@@ -4,6 +4,7 @@
  *
  * Whatever is wrong with it, the data still come from the server: so nothing here fails, it warns.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fscache/uring.h>
 #include <pthread.h>
@@ -137,6 +138,29 @@ static int make_dir(const char *dir)
 	return err ? err : make_one(dir, 0700);
 }
 
+/* Opening makes a cache's directory 0700 whatever is in it. Before that can happen to /etc: is this
+ * one that can't be a cache? */
+static bool is_foreign(const char *dir)
+{
+	bool empty = true, super = false;
+	struct dirent *entry;
+	struct stat st;
+	DIR *d;
+
+	if (stat(dir, &st) || (st.st_mode & 07777) == 0700)
+		return false;
+	d = opendir(dir);
+	while (d && (entry = readdir(d))) {
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			empty = false;
+		if (!strcmp(entry->d_name, "super"))
+			super = true;
+	}
+	if (d)
+		closedir(d);
+	return !empty && !super;
+}
+
 /* --- The size --------------------------------------------------------------------------------- */
 
 static uint64_t half_of_free(const char *dir)
@@ -249,6 +273,8 @@ static int open_all(struct session *s)
 {
 	int err = tell.dir ? make_dir(tell.dir) : -ENOENT;
 
+	if (!err && is_foreign(tell.dir))
+		err = -ENOTEMPTY;
 	if (!err)
 		err = open_cache(s, tell.dir);
 	if (err)

@@ -117,7 +117,8 @@ struct fsc_backend_ops {
 	/* [waits] The last call: ends the lock, frees @be. */
 	void (*close)(struct fsc_backend *be);
 	/* [waits] One process owns the directory (byte 0 of ROOT/lock, an OFD lock, held until
-	 * close). -EBUSY: another has it. Called once, before anything is changed. */
+	 * close), and only its user may enter it from now on. -EBUSY: another has it. Called once,
+	 * before anything else is changed. */
 	int (*lock)(struct fsc_backend *be);
 	/* [waits] */
 	int (*space)(struct fsc_backend *be, struct fsc_space *out);

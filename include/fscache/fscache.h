@@ -56,7 +56,8 @@ struct fsc_netfs_ops {
 	 */
 	void (*issue_read)(struct fsc_subreq *sreq);
 	/* Called once [any]. @ret: bytes read, short only at the file's end, or a negative errno of
-	 * the server's. The fsc_read is the client's again on entry, and may be freed or started. */
+	 * the server's, or -ENOMEM if there is none for the request. The fsc_read is the client's
+	 * again on entry, and may be freed or started. */
 	void (*read_done)(struct fsc_read *read, int64_t ret);
 };
 
@@ -120,11 +121,12 @@ uint64_t fsc_cookie_present(struct fsc_cookie *cookie, uint64_t pos, uint64_t en
 
 /* The client embeds this in its request, fills the first part, zeroes the rest, once. */
 struct fsc_read {
-	struct fsc_cookie *cookie; /* NULL: all from the server */
+	struct fsc_cookie *cookie; /* NULL, or not in use: all from the server */
 	const struct fsc_netfs_ops *ops;
 	void *netfs;        /* the client's, handed on in each fsc_subreq */
 	uint64_t pos;       /* bytes */
-	uint64_t file_size; /* bytes; nothing is read beyond it */
+	/* Bytes; nothing is read beyond it. Other than the cookie's: all from the server. */
+	uint64_t file_size;
 	void *buf;
 	size_t len;         /* bytes, at most 2^31 */
 

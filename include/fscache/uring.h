@@ -30,7 +30,7 @@ struct fsc_uring_params {
 
 /*
  * Open the cache directory @path [waits]. It exists, belongs to the caller and is not writable for
- * others (it is made 0700). Finds out what kind of filesystem it is and says so, and why, in one
+ * others (fsc_cache_open() makes it 0700, once it is known to be a cache or empty). Finds out what kind of filesystem it is and says so, and why, in one
  * log line. *@out is given to fsc_cache_open(), or to fsc_uring_close() if that fails.
  *   -ENOTDIR, -EPERM (owner), -EOPNOTSUPP (no user xattrs, or a block size over 4 KiB), -EROFS,
  *   -EACCES, -ENOENT, -ENOMEM, -EINVAL

@@ -139,7 +139,7 @@ static void open_file_outlives_its_name(struct conf *c)
 	CHECK_EQ(c, c->ops->sync(file, false), 0);
 }
 
-/* --- xattrs: the same for files and directories ------------------------------------------------------ */
+/* --- xattrs: the same for files and directories ----------------------------------- */
 
 struct owner {
 	struct fsc_file *file;
@@ -225,7 +225,7 @@ static void xattrs_of_directories(struct conf *c)
 	CHECK_EQ(c, set(c, o, CONF_XATTR, "moved", 5), 0);
 }
 
-/* --- Size and holes ------------------------------------------------------------------------------------ */
+/* --- Size and holes --------------------------------------------------------------- */
 
 static uint64_t size_of(struct conf *c, struct fsc_file *file)
 {
@@ -327,7 +327,7 @@ static void punch_reaches_over_the_end(struct conf *c)
 	CHECK(c, conf_reads_zero(c, file, 0, G + 10));
 }
 
-/* --- Stat ------------------------------------------------------------------------------------------------ */
+/* --- Stat ------------------------------------------------------------------------- */
 
 static void birth_and_number_never_change(struct conf *c)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * conf_int.h - what the files of the conformance suite share: checks, handles that are closed at the
- * end of a test whatever happened, and transfers that can be waited for.
+ * conf_int.h - what the files of the conformance suite share: checks, handles that are closed at
+ * the end of a test whatever happened, and transfers that can be waited for.
  */
 #ifndef FSC_CONF_INT_H
 #define FSC_CONF_INT_H

@@ -118,7 +118,7 @@ static void least_alignment_is_enough(struct conf *c)
 	fsc_io_free(mem, 2 * G);
 }
 
-/* --- Many at once ------------------------------------------------------------------------------------- */
+/* --- Many at once ----------------------------------------------------------------- */
 
 #define MANY 100
 
@@ -244,7 +244,7 @@ static void overlapping_transfers_mix_but_invent_nothing(struct conf *c)
 	many_free(m);
 }
 
-/* --- Completions ---------------------------------------------------------------------------------------- */
+/* --- Completions ------------------------------------------------------------------ */
 
 #define LINKS 200
 

@@ -173,7 +173,7 @@ static void only_empty_directories_are_removed(struct conf *c)
 	CHECK_EQ(c, c->ops->dir_open(c->be, c->dir, "a", false, &dir), -ENOENT);
 }
 
-/* --- Listing ---------------------------------------------------------------------------------------- */
+/* --- Listing ---------------------------------------------------------------------- */
 
 #define NAMES 300
 #define MADE 50 /* more, while it is read */
@@ -336,7 +336,7 @@ static void two_handles_list_apart(struct conf *c)
 	CHECK_EQ(c, nb, 50);
 }
 
-/* --- The whole ---------------------------------------------------------------------------------------- */
+/* --- The whole -------------------------------------------------------------------- */
 
 static void one_backend_owns_the_storage(struct conf *c)
 {

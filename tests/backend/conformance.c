@@ -4,7 +4,7 @@
  */
 #include "conf_int.h"
 
-/* --- Checks ----------------------------------------------------------------------------------------- */
+/* --- Checks ----------------------------------------------------------------------- */
 
 static bool count_check(struct conf *c, bool holds)
 {
@@ -31,7 +31,7 @@ bool conf_check_eq(struct conf *c, int line, const char *what, int64_t got, int6
 	return count_check(c, got == want);
 }
 
-/* --- Handles ---------------------------------------------------------------------------------------- */
+/* --- Handles ---------------------------------------------------------------------- */
 
 /* Put @to where @from is; all of it is done by several tasks. */
 static bool replace(struct conf *c, void **slots, const void *from, void *to)
@@ -161,7 +161,7 @@ void conf_empty(struct conf *c, struct fsc_dir *dir)
 	fsc_free(name);
 }
 
-/* --- Transfers ---------------------------------------------------------------------------------------- */
+/* --- Transfers -------------------------------------------------------------------- */
 
 void conf_wait_init(struct conf_wait *w)
 {
@@ -330,7 +330,7 @@ bool conf_reads_zero(struct conf *c, struct fsc_file *file, uint64_t pos, size_t
 	return reads(c, file, pos, len, true, 0);
 }
 
-/* --- The run ------------------------------------------------------------------------------------------- */
+/* --- The run ---------------------------------------------------------------------- */
 
 static bool open_one(struct conf *c)
 {

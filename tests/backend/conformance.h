@@ -17,16 +17,16 @@ enum fsc_conformance_plant {
 };
 
 struct fsc_conformance_hooks {
-	/* Make what can't be made through the ops, at @path from the storage's root. @target is a name
-	 * beside it, or NULL. 0: made. Without the hook those tests are left out. */
+	/* Make what can't be made through the ops, at @path from the storage's root. @target is a
+	 * name beside it, or NULL. 0: made. Without the hook those tests are left out. */
 	int (*plant)(void *arg, enum fsc_conformance_plant what, const char *path,
 		     const char *target);
 };
 
 /*
- * @open_backend opens a backend on the storage, always the same, as often as it is asked, also while
- * another is open; the suite closes it with ops->close. Returns how many checks failed; each of them
- * is said with fsc_log() at FSC_LOG_ERR.
+ * @open_backend opens a backend on the storage, always the same, as often as it is asked, also
+ * while another is open; the suite closes it with ops->close. Returns how many checks failed;
+ * each of them is said with fsc_log() at FSC_LOG_ERR.
  */
 int fsc_conformance_run(struct fsc_backend *(*open_backend)(void *arg), void *arg);
 int fsc_conformance_run_with(const struct fsc_conformance_hooks *hooks,

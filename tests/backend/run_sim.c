@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * run_sim.c - the conformance suite on the simulated backend: for a number of seeds, with and without
- * short transfers.
+ * run_sim.c - the conformance suite on the simulated backend: for a number of seeds, with and
+ * without short transfers.
  *
  *	run_sim [FIRST-SEED [LAST-SEED]]
  */

@@ -16,7 +16,6 @@
 #include "record.h"
 
 #define K 4096ull
-#define MIB (1024 * 1024ull)
 
 /* A remote file. Its key is made of the id, its coherency data of the version. */
 #define REMOTE(nr, bytes) { .id = (nr), .version = 1, .size = (bytes), .real_size = (bytes) }

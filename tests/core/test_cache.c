@@ -531,7 +531,7 @@ static void one_session(struct world *w)
 
 	if (obj_try(w, &f, &obj))
 		return;
-	check_present(obj, &f);
+	read_check(obj, &f, 0, 20 * K); /* right, if it can be had */
 	store(obj, &f, 0, 10 * K);
 	fsc_object_commit(obj, NULL);
 	store_all(obj, &f);
@@ -540,7 +540,7 @@ static void one_session(struct world *w)
 	obj_clear(obj, 2 * K, 4 * K);
 	obj_invalidate(obj, &f);
 	store_all(obj, &f);
-	check_present(obj, &f);
+	read_check(obj, &f, 0, 20 * K);
 	obj_close(obj);
 }
 

@@ -145,6 +145,43 @@ static void null_is_a_cookie_too(void **state)
 	each_seed(5, null_scenario);
 }
 
+struct anywhere {
+	struct world *w;
+	struct netfs_file *file;
+	struct fsc_event event;
+};
+
+static void all_in_irq(void *arg)
+{
+	struct anywhere *a = arg;
+	struct fsc_cookie *cookie = acquire(a->w, a->file);
+
+	fsc_cookie_use(cookie, false);
+	invalidate(cookie, a->file, &a->event);
+	CHECK_EQ(fsc_cookie_present(cookie, 0, SIZE), 0);
+	fsc_cookie_unuse(cookie);
+	fsc_cookie_relinquish(cookie, sim_chance(2));
+}
+
+static void anywhere_scenario(struct world *w)
+{
+	struct anywhere a = { .w = w, .event.fn = tell };
+
+	a.file = netfs_file_new(&w->net, 7, SIZE);
+	world_open(w);
+	told = 0;
+	sim_in_irq(all_in_irq, &a);
+	world_quiet();
+	CHECK_EQ(told, 1);
+	netfs_file_free(a.file);
+}
+
+static void what_may_be_called_from_anywhere_never_sleeps(void **state)
+{
+	(void)state;
+	each_seed(50, anywhere_scenario);
+}
+
 static void many_scenario(struct world *w)
 {
 	struct netfs_file *file[600];
@@ -532,6 +569,7 @@ int main(void)
 		cmocka_unit_test(one_key_has_one_cookie_and_one_coherency),
 		cmocka_unit_test(lengths_are_checked),
 		cmocka_unit_test(null_is_a_cookie_too),
+		cmocka_unit_test(what_may_be_called_from_anywhere_never_sleeps),
 		cmocka_unit_test(the_table_grows_and_loses_none),
 		cmocka_unit_test(a_key_given_back_can_be_had_again_at_once),
 		cmocka_unit_test(relinquish_wait_has_saved_what_was_read),

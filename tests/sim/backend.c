@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * backend.c - backend.h on a store: opening and closing, and the ops on what is open. Those on names
- * are in names.c, transfers in io.c.
+ * backend.c - backend.h on a store: opening and closing, and the ops on what is open. Those on
+ * names are in names.c, transfers in io.c.
  */
 #include <stdlib.h>
 
@@ -37,7 +37,7 @@ int op_end_at(struct sim_backend *sb, enum simstore_op op, uint64_t ino, const c
 	return result;
 }
 
-/* --- The backend ----------------------------------------------------------------------------------- */
+/* --- The backend ------------------------------------------------------------------ */
 
 static void sim_close(struct fsc_backend *be)
 {
@@ -98,7 +98,7 @@ static int sim_sync_fs(struct fsc_backend *be)
 	return op_end(sb, SIMOP_SYNC_FS, 0, NULL, store_fault(sb->st, SIMOP_SYNC_FS, 0, NULL));
 }
 
-/* --- xattrs, of files and directories --------------------------------------------------------------- */
+/* --- xattrs, of files and directories --------------------------------------------- */
 
 static int get_xattr(const struct node *n, const char *name, void *buf, size_t size)
 {
@@ -108,7 +108,8 @@ static int get_xattr(const struct node *n, const char *name, void *buf, size_t s
 		return -ENODATA;
 	if (x->len > size)
 		return -ERANGE;
-	memcpy(buf, x->value, x->len);
+	if (x->len) /* @buf may be NULL to ask for the length of nothing */
+		memcpy(buf, x->value, x->len);
 	return (int)x->len;
 }
 
@@ -178,7 +179,7 @@ static int sim_xattr_set(struct fsc_file *file, const char *name, const void *bu
 	return ret;
 }
 
-/* --- Directories and files that are open -------------------------------------------------------------- */
+/* --- Directories and files that are open ------------------------------------------ */
 
 static int stat_op(struct sim_backend *sb, enum simstore_op op, uint64_t ino, struct fsc_stat *out)
 {
@@ -301,7 +302,7 @@ static int sim_sync(struct fsc_file *file, bool data_only)
 	return err;
 }
 
-/* --- The table ------------------------------------------------------------------------------------------ */
+/* --- The table -------------------------------------------------------------------- */
 
 static const struct fsc_backend_ops sim_ops = {
 	.name = "sim",

@@ -11,7 +11,7 @@
 
 #include "sim_int.h"
 
-/* --- Memory ---------------------------------------------------------------------------------- */
+/* --- Memory ----------------------------------------------------------------------- */
 
 static struct sim_alloc **bucket_of(struct sim *s, const void *ptr)
 {
@@ -83,7 +83,7 @@ static void alloc_leave(void *ptr, bool io, size_t io_size)
 	if (!a)
 		sim_fail(SIM_BUG, "what is freed was not allocated, or is free already");
 	if (a->io != io || (io && a->size != io_size))
-		sim_fail(SIM_BUG, "allocation %llu is freed by the wrong call, or with a wrong size",
+		sim_fail(SIM_BUG, "allocation %llu is freed by the wrong call or size",
 			 (unsigned long long)a->nr);
 	*link = a->next;
 	s->live_allocs--;
@@ -190,7 +190,7 @@ void sim_free_all(struct sim *s)
 	s->live_bytes = 0;
 }
 
-/* --- Buffers ------------------------------------------------------------------------------------ */
+/* --- Buffers ---------------------------------------------------------------------- */
 
 static uint8_t *buf_bytes(const struct fsc_buf *buf)
 {
@@ -214,7 +214,7 @@ void fsc_buf_write(const struct fsc_buf *buf, const void *src)
 	memcpy(buf_bytes(buf), src, buf->len);
 }
 
-/* --- Clock, numbers, CRC --------------------------------------------------------------------------- */
+/* --- Clock, numbers, CRC ---------------------------------------------------------- */
 
 uint64_t fsc_now_ms(void)
 {
@@ -249,7 +249,7 @@ uint32_t fsc_crc32c(uint32_t crc, const void *data, size_t len)
 	return ~crc;
 }
 
-/* --- Log ------------------------------------------------------------------------------------------- */
+/* --- Log -------------------------------------------------------------------------- */
 
 #define LOG_LINES 256
 #define LOG_WIDTH 240

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * fiber.c - fiber.h, and what AddressSanitizer and ThreadSanitizer must be told of a change of stacks:
- * without it they report what isn't so, or crash.
+ * fiber.c - fiber.h, and what AddressSanitizer and ThreadSanitizer must be told of a change of
+ * stacks: without it they report what isn't so, or crash.
  *
- * swapcontext() would do everywhere, but makes a system call each time (700 ns a switch against 20),
- * and AddressSanitizer warns of it. So the processor that most of the testing is done on has code of
- * its own, and the others (or -DFIBER_UCONTEXT) use that.
+ * swapcontext() would do everywhere, but makes a system call each time (700 ns a switch against
+ * 20), and AddressSanitizer warns of it. So the processor that most of the testing is done on has
+ * code of its own, and the others (or -DFIBER_UCONTEXT) use that.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-/* --- The switch itself ---------------------------------------------------------------------------- */
+/* --- The switch itself ------------------------------------------------------------ */
 
 #ifndef FIBER_UCONTEXT
 
@@ -92,7 +92,7 @@ static void context_switch(struct fiber *from, struct fiber *to)
 
 #endif
 
-/* --- Fibers --------------------------------------------------------------------------------------- */
+/* --- Fibers ----------------------------------------------------------------------- */
 
 static struct fiber *arriving; /* the one being switched to */
 static struct fiber *leaving;  /* the one that was switched from, unless it ended */

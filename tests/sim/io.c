@@ -2,10 +2,10 @@
 /*
  * io.c - transfers.
  *
- * Each block of a transfer meets the store either when the transfer begins or when it ends, so that
- * what overlaps it may see any mixture. Between the two the memory of a read holds rubbish, and the
- * memory of a write must stay as it was. The size of the file grows when a write ends, unless it was
- * set in between: real filesystems let truncation wait for direct writes.
+ * Each block of a transfer meets the store either when the transfer begins or when it ends, so
+ * that what overlaps it may see any mixture. Between the two the memory of a read holds rubbish,
+ * and the memory of a write must stay as it was. The size of the file grows when a write ends,
+ * unless it was set in between: real filesystems let truncation wait for direct writes.
  */
 #include <stdlib.h>
 

@@ -17,7 +17,7 @@ static void check_magic(uint32_t got, uint32_t want, const char *what)
 		sim_fail(SIM_BUG, "%s that wasn't initialised, or was destroyed", what);
 }
 
-/* --- Mutexes -------------------------------------------------------------------------------- */
+/* --- Mutexes ---------------------------------------------------------------------- */
 
 void sim_mutex_init(struct fsc_mutex *m, const char *name)
 {
@@ -61,7 +61,7 @@ void fsc_mutex_assert_held(struct fsc_mutex *m)
 		sim_fail(SIM_BUG, "mutex %s should be held", m->name);
 }
 
-/* --- Spinlocks --------------------------------------------------------------------------------- */
+/* --- Spinlocks -------------------------------------------------------------------- */
 
 void sim_spin_init(struct fsc_spin *s, const char *name)
 {
@@ -112,7 +112,7 @@ void fsc_spin_assert_held(struct fsc_spin *s)
 		sim_fail(SIM_BUG, "spinlock %s should be held", s->name);
 }
 
-/* --- References, counts, flags ------------------------------------------------------------------- */
+/* --- References, counts, flags ---------------------------------------------------- */
 
 void fsc_ref_init(struct fsc_ref *r)
 {
@@ -170,7 +170,7 @@ void fsc_store_release(uint32_t *p, uint32_t value)
 	*p = value;
 }
 
-/* --- Wait queues ------------------------------------------------------------------------------------ */
+/* --- Wait queues ------------------------------------------------------------------ */
 
 void sim_waitq_init(struct fsc_waitq *q, const char *name)
 {
@@ -222,8 +222,8 @@ void fsc_waitq_wake_all(struct fsc_waitq *q)
 {
 	struct sim *s;
 
-	/* Here a waiter whose condition holds may run and free @q: that is the caller's mistake, and
-	 * what follows lets the sanitizer or the magic see it. */
+	/* Here a waiter whose condition holds may run and free @q: that is the caller's mistake,
+	 * and what follows lets the sanitizer or the magic see it. */
 	sim_point();
 	check_magic(q->magic, WAITQ_MAGIC, "a wait queue");
 	s = sim_here();

@@ -79,7 +79,7 @@ static int make_node(struct simstore *st, enum node_type type, struct node *dir,
 	return 0;
 }
 
-/* --- Directories ----------------------------------------------------------------------------------- */
+/* --- Directories ------------------------------------------------------------------ */
 
 static int dir_find(struct simstore *st, uint64_t in, const char *name, bool create,
 		    struct node **out)
@@ -269,7 +269,7 @@ int sim_remove_dir(struct fsc_dir *dir, const char *name)
 	return err;
 }
 
-/* --- Files --------------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------ */
 
 static void file_handle(struct sim_backend *sb, struct node *n, const void *site,
 			struct fsc_file **out)

@@ -14,7 +14,7 @@ static void *must(void *ptr)
 	return ptr;
 }
 
-/* --- Names ------------------------------------------------------------------------------------ */
+/* --- Names ------------------------------------------------------------------------ */
 
 struct node_entry *node_lookup(const struct node *dir, const char *name, size_t len)
 {
@@ -50,7 +50,7 @@ void node_unlink(struct node *dir, struct node_entry *e)
 	dir->nentries--;
 }
 
-/* --- xattrs ------------------------------------------------------------------------------------- */
+/* --- xattrs ----------------------------------------------------------------------- */
 
 struct node_xattr *node_xattr(const struct node *n, const char *name)
 {
@@ -91,7 +91,7 @@ void node_xattr_set(struct node *n, const char *name, const void *value, size_t 
 	n->xattrs = x;
 }
 
-/* --- Blocks --------------------------------------------------------------------------------------- */
+/* --- Blocks ----------------------------------------------------------------------- */
 
 static size_t slot_of(const struct node *n, uint64_t index)
 {

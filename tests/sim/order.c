@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * order.c - the order in which locks are taken, as the kernel's lockdep looks at it: two locks taken
- * in both orders, or two of one name at once, can deadlock, though this run got away with it.
+ * order.c - the order in which locks are taken, as the kernel's lockdep looks at it: two locks
+ * taken in both orders, or two of one name at once, can deadlock, though this run got away with
+ * it.
  *
  * Locks of one name are one class. Spinlocks need this most, for in a run they are never contended.
  */
@@ -53,7 +54,7 @@ void sim_order_take(const char *name)
 		if (s->order[above] >> class & 1)
 			continue;
 		if (leads_to(s, class, above, &seen))
-			sim_fail(SIM_DEADLOCK, "%s is taken under %s, which was taken under it before",
+			sim_fail(SIM_DEADLOCK, "%s is taken under %s, which was taken under it",
 				 name, class_names[above]);
 		s->order[above] |= 1ull << class;
 	}
@@ -86,5 +87,6 @@ void sim_order_none_held(const char *when)
 	if (t->spins)
 		sim_fail(SIM_BUG, "spinlock %s is still held at %s", t->spin_name, when);
 	if (t->nheld)
-		sim_fail(SIM_BUG, "%s is still held at %s", class_names[t->held[t->nheld - 1]], when);
+		sim_fail(SIM_BUG, "%s is still held at %s",
+			 class_names[t->held[t->nheld - 1]], when);
 }

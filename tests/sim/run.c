@@ -61,7 +61,7 @@ void sim_del_hook(struct sim_hook *hook)
 	}
 }
 
-/* --- What is said --------------------------------------------------------------------------- */
+/* --- What is said ----------------------------------------------------------------- */
 
 static void print_task(const struct sim *s, const struct sim_task *t, FILE *to)
 {
@@ -139,7 +139,7 @@ static void check_leak(struct sim *s)
 	conclude(s, SIM_LEAK);
 }
 
-/* --- Beginning and end ---------------------------------------------------------------------- */
+/* --- Beginning and end ------------------------------------------------------------ */
 
 /* Whatever is left of a run, from the thread's own stack. */
 static void run_drop(struct sim *s)

@@ -10,7 +10,7 @@
 
 #include "sim_int.h"
 
-/* --- Numbers ------------------------------------------------------------------------------- */
+/* --- Numbers ---------------------------------------------------------------------- */
 
 uint64_t sim_next_random(uint64_t *state)
 {
@@ -39,7 +39,7 @@ bool sim_chance(uint32_t one_in)
 	return one_in && sim_random(one_in) == 0;
 }
 
-/* --- Tasks --------------------------------------------------------------------------------- */
+/* --- Tasks ------------------------------------------------------------------------ */
 
 void sim_make_ready(struct sim *s, struct sim_task *t)
 {
@@ -150,7 +150,7 @@ void sim_start(struct sim *s)
 	s->current = NULL;
 }
 
-/* --- Time ----------------------------------------------------------------------------------- */
+/* --- Time ------------------------------------------------------------------------- */
 
 /* Who waits for a number of points; all of them if @all, when nothing else can run. */
 static bool fire_points(struct sim *s, bool all)
@@ -276,7 +276,7 @@ void sim_wake(const void *on)
 	}
 }
 
-/* --- What tests call ---------------------------------------------------------------------------- */
+/* --- What tests call -------------------------------------------------------------- */
 
 static struct sim *here_or_die(const char *what)
 {

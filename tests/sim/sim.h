@@ -4,14 +4,14 @@
  * decides everything that chance decides elsewhere.
  *
  * Tasks are coroutines. At each scheduling point (lock, unlock, wait, wake, allocation that may
- * sleep, atomic flag, start of a work item, backend op, I/O completion) the seed decides who goes on.
- * The clock stands still while anything can run; then it moves to the next time limit, delay or
- * completion. Completions, and what else runs "in interrupt context", may be interrupted by other
- * tasks as if on another processor, but whatever sleeps there ends the run; likewise under a
- * spinlock.
+ * sleep, atomic flag, start of a work item, backend op, I/O completion) the seed decides who goes
+ * on. The clock stands still while anything can run; then it moves to the next time limit, delay
+ * or completion. Completions, and what else runs "in interrupt context", may be interrupted by
+ * other tasks as if on another processor, but whatever sleeps there ends the run; likewise under
+ * a spinlock.
  *
- * What ends a run before its time is described on stderr, with the tasks, what they wait for and the
- * log: a deadlock, a leak, the wrong context, FSC_ASSERT. The same seed repeats it.
+ * What ends a run before its time is described on stderr, with the tasks, what they wait for and
+ * the log: a deadlock, a leak, the wrong context, FSC_ASSERT. The same seed repeats it.
  *
  * Everything is called in a task, except what says otherwise.
  */
@@ -49,7 +49,7 @@ struct sim_opts {
 
 /* Run @main as the first task, until every task has ended. Any other end aborts. Not in a task. */
 void sim_run(uint64_t seed, sim_fn main, void *arg);
-/* The same, and returns how it ended. What was left is freed, tasks are dropped where they stand. */
+/* The same, and returns how it ended. What was left is freed, tasks dropped where they stand. */
 enum sim_end sim_try(uint64_t seed, const struct sim_opts *opts, sim_fn main, void *arg);
 /* Of the last run, until the next begins: the first line of how it ended, a fingerprint of all
  * decisions, how many points and allocations it had. Anywhere. */

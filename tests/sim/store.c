@@ -6,7 +6,7 @@
 
 #include "store_int.h"
 
-/* --- Inodes -------------------------------------------------------------------------------------- */
+/* --- Inodes ----------------------------------------------------------------------- */
 
 struct node *store_node(const struct simstore *st, uint64_t ino)
 {
@@ -59,7 +59,7 @@ void store_stat(const struct node *n, struct fsc_stat *out)
 	};
 }
 
-/* --- Effects ---------------------------------------------------------------------------------------- */
+/* --- Effects ---------------------------------------------------------------------- */
 
 static void effect_create(struct simstore *st, const struct effect *e)
 {
@@ -151,7 +151,7 @@ void store_apply(struct simstore *st, const struct effect *e)
 	}
 }
 
-/* --- Log and faults ------------------------------------------------------------------------------------ */
+/* --- Log and faults --------------------------------------------------------------- */
 
 static const char *const op_names[] = {
 	[SIMOP_CLOSE] = "close",
@@ -278,7 +278,7 @@ void simstore_print_log(const struct simstore *st, FILE *to)
 	}
 }
 
-/* --- Stores ------------------------------------------------------------------------------------------- */
+/* --- Stores ----------------------------------------------------------------------- */
 
 void simstore_limit(struct simstore *st, uint64_t blocks, uint64_t files)
 {

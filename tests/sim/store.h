@@ -53,7 +53,7 @@ enum simstore_op {
 	SIMOP_COUNT,     /* in faults: any op */
 };
 
-/* --- Stores ---------------------------------------------------------------------------------- */
+/* --- Stores ----------------------------------------------------------------------- */
 
 /* Zero means the default. */
 struct simstore_opts {
@@ -66,7 +66,7 @@ struct simstore_opts {
 struct simstore *simstore_create(const struct simstore_opts *opts); /* NULL: the defaults */
 void simstore_destroy(struct simstore *st);
 
-/* --- The backend -------------------------------------------------------------------------------- */
+/* --- The backend ------------------------------------------------------------------ */
 
 /* Zero, or NULL for all, means the default. */
 struct sim_backend_opts {
@@ -84,7 +84,7 @@ struct sim_backend_opts {
 /* In a task. All that it and its handles take counts as allocations of the run. */
 struct fsc_backend *simbackend_open(struct simstore *st, const struct sim_backend_opts *opts);
 
-/* --- What was done ---------------------------------------------------------------------------------- */
+/* --- What was done ---------------------------------------------------------------- */
 
 struct simstore_record {
 	enum simstore_op op;
@@ -98,23 +98,25 @@ struct simstore_record {
 /* Since the store was made or the log cleared, in the order in which it took effect. */
 const struct simstore_record *simstore_log(const struct simstore *st, size_t *n);
 void simstore_log_clear(struct simstore *st);
-size_t simstore_log_count(const struct simstore *st, enum simstore_op op, uint64_t ino); /* 0: any */
+/* Of @op, or any with SIMOP_COUNT; on @ino, or any with 0. */
+size_t simstore_log_count(const struct simstore *st, enum simstore_op op, uint64_t ino);
 const char *simstore_op_name(enum simstore_op op);
 void simstore_print_log(const struct simstore *st, FILE *to);
 
-/* --- Faults -------------------------------------------------------------------------------------------- */
+/* --- Faults ----------------------------------------------------------------------- */
 
 /* Asked before each op; a negative errno makes it fail (a write may have stored a part by then). */
 typedef int (*simstore_fault_fn)(void *arg, enum simstore_op op, uint64_t ino, const char *name);
 void simstore_set_fault(struct simstore *st, simstore_fault_fn fn, void *arg); /* NULL: none */
 /* After @skip more of them, @count ops of that kind fail with @err. READ and WRITE are meant where
  * transfers should fail. */
-void simstore_fail(struct simstore *st, enum simstore_op op, uint64_t skip, uint64_t count, int err);
+void simstore_fail(struct simstore *st, enum simstore_op op, uint64_t skip, uint64_t count,
+		   int err);
 void simstore_limit(struct simstore *st, uint64_t blocks, uint64_t files); /* in all */
 void simstore_used(const struct simstore *st, uint64_t *blocks, uint64_t *files);
 void simstore_set_xattr_max(struct simstore *st, uint32_t max);
 
-/* --- Looking and tampering ------------------------------------------------------------------------------ */
+/* --- Looking and tampering -------------------------------------------------------- */
 
 /* Paths are from the root, "" is the root itself. 0 or a negative errno, unless said. */
 uint64_t simstore_ino(struct simstore *st, const char *path); /* 0: there is none */
@@ -123,7 +125,8 @@ int simstore_stat(struct simstore *st, const char *path, struct fsc_stat *out);
 uint32_t simstore_nlink(struct simstore *st, uint64_t ino);
 size_t simstore_open_handles(const struct simstore *st);
 int64_t simstore_read(struct simstore *st, const char *path, uint64_t pos, void *buf, size_t len);
-int simstore_write(struct simstore *st, const char *path, uint64_t pos, const void *buf, size_t len);
+int simstore_write(struct simstore *st, const char *path, uint64_t pos, const void *buf,
+		   size_t len);
 bool simstore_is_hole(struct simstore *st, const char *path, uint64_t pos); /* that 4 KiB block */
 int simstore_resize(struct simstore *st, const char *path, uint64_t size);
 int simstore_xattr_get(struct simstore *st, const char *path, const char *name, void *buf,

@@ -36,7 +36,7 @@ static struct node *find_parent(struct simstore *st, const char *path, const cha
 	return n && n->type == NODE_DIR ? n : NULL;
 }
 
-/* --- Looking ----------------------------------------------------------------------------------------- */
+/* --- Looking ---------------------------------------------------------------------- */
 
 uint64_t simstore_ino(struct simstore *st, const char *path)
 {
@@ -135,7 +135,7 @@ void simstore_print(struct simstore *st, FILE *to)
 	simstore_walk(st, print_name, to);
 }
 
-/* --- Contents -------------------------------------------------------------------------------------------- */
+/* --- Contents --------------------------------------------------------------------- */
 
 static void write_node(struct simstore *st, uint64_t ino, uint64_t pos, const void *buf, size_t len)
 {
@@ -221,7 +221,7 @@ int simstore_set_atime(struct simstore *st, const char *path, uint64_t seconds)
 	return 0;
 }
 
-/* --- Names ---------------------------------------------------------------------------------------------------- */
+/* --- Names ------------------------------------------------------------------------ */
 
 static int make(struct simstore *st, const char *path, enum node_type type)
 {

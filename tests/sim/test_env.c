@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_env.c - what env.h promises, on the simulated platform: waiting, work items, memory, and what
- * may be done in which context.
+ * test_env.c - what env.h promises, on the simulated platform: waiting, work items, memory, and
+ * what may be done in which context.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@ static enum sim_end try_quiet(uint64_t seed, sim_fn fn, void *arg)
 	return sim_try(seed, &(struct sim_opts){ .quiet = true }, fn, arg);
 }
 
-/* --- Waiting ----------------------------------------------------------------------------------------------- */
+/* --- Waiting ---------------------------------------------------------------------- */
 
 struct gate {
 	struct fsc_waitq q;
@@ -126,7 +126,7 @@ static void wait_for_ever_is_a_deadlock(void **state)
 	assert_int_equal(try_quiet(1, wait_for_ever, &g), SIM_DEADLOCK);
 }
 
-/* --- Work -------------------------------------------------------------------------------------------------------- */
+/* --- Work ------------------------------------------------------------------------- */
 
 struct job {
 	struct fsc_work work;
@@ -308,7 +308,7 @@ static void work_may_free_itself(void **state)
 		sim_run(seed, work_free_main, NULL);
 }
 
-/* --- Memory ---------------------------------------------------------------------------------------------------- */
+/* --- Memory ----------------------------------------------------------------------- */
 
 static void leak_main(void *arg)
 {
@@ -381,7 +381,7 @@ static void nth_allocation_fails_alone_or_with_all_after(void **state)
 	assert_int_equal(allocs_failed(9, true), 0);
 }
 
-/* --- Contexts ------------------------------------------------------------------------------------------------------ */
+/* --- Contexts --------------------------------------------------------------------- */
 
 static struct fsc_mutex one;
 
@@ -442,7 +442,8 @@ static void under_spin_main(void *arg)
 
 static void nothing_sleeps_in_interrupts_or_under_spinlocks(void **state)
 {
-	sim_fn sleepers[] = { sleeps_by_mutex, sleeps_by_alloc, sleeps_by_io_alloc, sleeps_by_wait };
+	sim_fn sleepers[] = { sleeps_by_mutex, sleeps_by_alloc, sleeps_by_io_alloc,
+			      sleeps_by_wait };
 	sim_fn mains[] = { in_irq_main, in_irq_here_main, under_spin_main };
 
 	(void)state;

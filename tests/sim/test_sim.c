@@ -24,7 +24,7 @@ static void no_arg_nop(void *arg)
 	(void)arg;
 }
 
-/* --- Tasks and seeds ------------------------------------------------------------------------------- */
+/* --- Tasks and seeds -------------------------------------------------------------- */
 
 struct order {
 	unsigned int n;
@@ -117,7 +117,7 @@ static void run_lasts_until_every_task_ended(void **state)
 	}
 }
 
-/* --- Locks --------------------------------------------------------------------------------------------- */
+/* --- Locks ------------------------------------------------------------------------ */
 
 struct counter {
 	struct fsc_mutex mutex;
@@ -270,7 +270,7 @@ static void locks_in_crossed_order_are_found_in_any_run(void **state)
 	assert_int_equal(try_quiet(1, crossed_main, NULL), SIM_DEADLOCK);
 	assert_int_equal(try_quiet(1, crossed_spins_main, NULL), SIM_OK);
 	assert_int_equal(try_quiet(1, crossed_spins_main, state), SIM_DEADLOCK);
-	assert_string_equal(sim_end_text(), "a is taken under c, which was taken under it before");
+	assert_string_equal(sim_end_text(), "a is taken under c, which was taken under it");
 	assert_int_equal(try_quiet(1, two_of_a_name_main, NULL), SIM_DEADLOCK);
 }
 
@@ -362,7 +362,7 @@ static void references_count(void **state)
 	assert_false(fsc_ref_get_unless_zero(&r));
 }
 
-/* --- The clock ----------------------------------------------------------------------------------------------- */
+/* --- The clock -------------------------------------------------------------------- */
 
 static void sleep_and_note(void *arg)
 {
@@ -411,7 +411,7 @@ static void endless_run_is_stopped(void **state)
 	assert_int_equal(sim_try(1, &opts, spin_for_ever, NULL), SIM_ENDLESS);
 }
 
-/* --- The log ------------------------------------------------------------------------------------------------------ */
+/* --- The log ---------------------------------------------------------------------- */
 
 static void log_main(void *arg)
 {

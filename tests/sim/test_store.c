@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_store.c - what the simulated backend does beyond backend.h (which the conformance suite holds
- * it to): it outlives processes, mixes what overlaps, and can be tampered with.
+ * test_store.c - what the simulated backend does beyond backend.h (which the conformance suite
+ * holds it to): it outlives processes, mixes what overlaps, and can be tampered with.
  */
 #include "world.h"
 
-/* --- What lasts ----------------------------------------------------------------------------------------- */
+/* --- What lasts ------------------------------------------------------------------- */
 
 static void leave_file(void *arg)
 {
@@ -149,7 +149,29 @@ static void clock_of_the_disk_never_goes_back(void **state)
 	assert_int_equal(birth_us(w->st, "second") - birth_us(w->st, "first"), 5000000);
 }
 
-/* --- Transfers ------------------------------------------------------------------------------------------- */
+/* --- Transfers -------------------------------------------------------------------- */
+
+static void backend_runs_the_same_with_the_same_seed(void **state)
+{
+	struct world *w = *state;
+	unsigned int distinct = 0;
+	uint64_t last = 0;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		uint64_t traces[2];
+
+		for (int i = 0; i < 2; i++) {
+			sim_run(seed, leave_file, w);
+			traces[i] = sim_trace();
+			simstore_destroy(w->st);
+			w->st = simstore_create(NULL);
+		}
+		assert_int_equal(traces[0], traces[1]);
+		distinct += traces[0] != last;
+		last = traces[0];
+	}
+	assert_in_range(distinct, SEEDS * 3 / 4, SEEDS);
+}
 
 struct kinds {
 	struct world w;
@@ -270,7 +292,7 @@ static void write_in_flight_does_not_undo_a_truncation(void **state)
 	each_seed(*state, cut_while_writing);
 }
 
-/* --- Tampering ---------------------------------------------------------------------------------------------- */
+/* --- Tampering -------------------------------------------------------------------- */
 
 static int count_name(void *arg, const char *path, const struct fsc_stat *stat)
 {
@@ -339,6 +361,7 @@ int main(void)
 		TEST(killed_process_leaves_names_and_no_handles),
 		TEST(inode_numbers_are_not_used_again),
 		TEST(clock_of_the_disk_never_goes_back),
+		TEST(backend_runs_the_same_with_the_same_seed),
 		TEST(completions_come_at_once_or_later_in_interrupt_context),
 		TEST(reader_may_see_a_part_of_a_write),
 		TEST(write_in_flight_does_not_undo_a_truncation),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * world.h - for tests of the simulated backend: a store per test, a backend on it, transfers that are
- * waited for.
+ * world.h - for tests of the simulated backend: a store per test, a backend on it, transfers that
+ * are waited for.
  */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
@@ -114,8 +114,8 @@ static inline int64_t transfer_wait(struct transfer *t)
 	return t->result;
 }
 
-static inline int64_t move(struct world *w, struct fsc_file *file, uint64_t pos, void *mem, size_t len,
-		    bool write)
+static inline int64_t move(struct world *w, struct fsc_file *file, uint64_t pos, void *mem,
+			   size_t len, bool write)
 {
 	struct transfer t;
 

@@ -101,9 +101,13 @@ void check_eq(int64_t a, int64_t b, const char *file, int line, const char *text
 int try_acquire(struct world *w, struct netfs_file *file, struct fsc_cookie **out)
 {
 	uint8_t key[8], coherency[8];
+	uint32_t version = file->version;
 	struct fsc_cookie_params params = netfs_params(file, key, coherency);
+	int ret = fsc_cookie_acquire(w->vol, &params, out);
 
-	return fsc_cookie_acquire(w->vol, &params, out);
+	if (!ret)
+		netfs_file_told(file, version);
+	return ret;
 }
 
 struct fsc_cookie *acquire(struct world *w, struct netfs_file *file)
@@ -131,9 +135,11 @@ void drop_used(struct fsc_cookie *cookie)
 void invalidate(struct fsc_cookie *cookie, struct netfs_file *file, struct fsc_event *done)
 {
 	uint8_t key[8], coherency[8];
+	uint32_t version = file->version;
 	struct fsc_cookie_params params = netfs_params(file, key, coherency);
 
 	fsc_cookie_invalidate(cookie, &params, done);
+	netfs_file_told(file, version);
 }
 
 uint64_t rounded(uint64_t size)

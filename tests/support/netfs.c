@@ -76,6 +76,7 @@ struct netfs_file *netfs_file_new(struct netfs *net, uint32_t id, uint64_t size)
 	file->net = net;
 	file->id = id;
 	file->version = 1;
+	file->told = 1;
 	file->size = size;
 	file->real_size = size;
 	return file;
@@ -91,6 +92,12 @@ void netfs_file_change(struct netfs_file *file, uint64_t size)
 	file->version++;
 	file->size = size;
 	file->real_size = size;
+}
+
+void netfs_file_told(struct netfs_file *file, uint32_t version)
+{
+	if (version > file->told)
+		file->told = version;
 }
 
 struct fsc_cookie_params netfs_params(const struct netfs_file *file, uint8_t key[8],
@@ -225,7 +232,7 @@ struct netfs_read *netfs_read_new(struct netfs_file *file, struct fsc_cookie *co
 	req->mem = aligned_alloc(PAGE, req->mem_len);
 	memset(req->mem, FILL, req->mem_len);
 	req->file = file;
-	req->min_version = file->version;
+	req->min_version = file->told;
 	req->read.cookie = cookie;
 	req->read.ops = &netfs_ops;
 	req->read.netfs = file;
@@ -236,10 +243,18 @@ struct netfs_read *netfs_read_new(struct netfs_file *file, struct fsc_cookie *co
 	return req;
 }
 
+static void start_anywhere(void *arg)
+{
+	fsc_read_start(arg);
+}
+
 void netfs_read_start(struct netfs_read *req)
 {
 	req->over = false;
-	fsc_read_start(&req->read);
+	if (sim_chance(3))
+		sim_in_irq(start_anywhere, &req->read);
+	else
+		fsc_read_start(&req->read);
 }
 
 void netfs_read_join(struct netfs_read *req)

@@ -18,6 +18,7 @@ struct netfs_file {
 	struct netfs *net;
 	uint32_t id;
 	uint32_t version;
+	uint32_t told;      /* the last one that the library knows of: what begins now sees no older */
 	uint64_t size;      /* as the server says */
 	uint64_t real_size; /* where its reads end */
 	bool zeroes;        /* all bytes are 0, in every version */
@@ -60,6 +61,8 @@ void netfs_file_free(struct netfs_file *file);
 /* Change the file: other bytes, perhaps another size. */
 void netfs_file_change(struct netfs_file *file, uint64_t size);
 uint8_t netfs_byte(const struct netfs_file *file, uint32_t version, uint64_t pos);
+/* The library has returned from a call that was given version @version. */
+void netfs_file_told(struct netfs_file *file, uint32_t version);
 /* Cookie parameters as the server has them now. @key and @coherency: room for 8 bytes each. */
 struct fsc_cookie_params netfs_params(const struct netfs_file *file, uint8_t key[8],
 				      uint8_t coherency[8]);

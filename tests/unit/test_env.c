@@ -27,7 +27,7 @@ static void run_threads(void *(*fn)(void *arg), void *arg)
 		pthread_join(threads[i], NULL);
 }
 
-/* --- Checksums --------------------------------------------------------------------------------- */
+/* --- Checksums ------------------------------------------------------------------------------- */
 
 static void test_crc32c_gives_the_published_values(void **state)
 {
@@ -77,7 +77,7 @@ static void test_crc32c_of_table_and_instruction_are_equal(void **state)
 	}
 }
 
-/* --- Memory -------------------------------------------------------------------------------------- */
+/* --- Memory ---------------------------------------------------------------------------------- */
 
 static void test_io_memory_is_aligned_to_granules(void **state)
 {
@@ -113,7 +113,7 @@ static void test_buffer_windows_touch_only_themselves(void **state)
 	assert_memory_equal(mem, "ab\0\0\0fgh", 8);
 }
 
-/* --- References and counts -------------------------------------------------------------------------- */
+/* --- References and counts ------------------------------------------------------------------- */
 
 struct shared {
 	struct fsc_ref ref;
@@ -155,7 +155,7 @@ static void test_a_reference_is_last_once(void **state)
 	assert_int_equal(fsc_count_read(&s.sum), -5);
 }
 
-/* --- Locks ------------------------------------------------------------------------------------------ */
+/* --- Locks ----------------------------------------------------------------------------------- */
 
 static void *count_under_locks(void *arg)
 {
@@ -239,7 +239,7 @@ static void test_mistakes_with_locks_are_found(void **state)
 }
 #endif
 
-/* --- Waiting --------------------------------------------------------------------------------------- */
+/* --- Waiting --------------------------------------------------------------------------------- */
 
 /* A ball that goes to and fro: a wake that gets lost is a test that never ends. */
 struct table {
@@ -313,7 +313,7 @@ static void test_random_numbers_differ(void **state)
 	assert_true(fsc_random64() != fsc_random64());
 }
 
-/* --- Log -------------------------------------------------------------------------------------------- */
+/* --- Log ------------------------------------------------------------------------------------- */
 
 struct logged {
 	int level, lines;

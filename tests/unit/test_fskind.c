@@ -58,7 +58,7 @@ static void assert_kind(const struct fsc_fs_facts *f, enum fsc_fs_kind kind, con
 		fail_msg("kind %d, \"%s\" instead of %d, \"%s\"", v.kind, v.why, kind, why);
 }
 
-/* --- ext4 ------------------------------------------------------------------------------------------ */
+/* --- ext4 ------------------------------------------------------------------------------------ */
 
 static void test_ext4_with_a_journal_is_ordered(void **state)
 {
@@ -157,7 +157,7 @@ static void test_ext4_inodes_tell_too(void **state)
 	assert_kind(&f, FSC_FS_STRICT, "extents");
 }
 
-/* --- Direct I/O -------------------------------------------------------------------------------------- */
+/* --- Direct I/O ------------------------------------------------------------------------------ */
 
 static void direct_matters_to(const char *type)
 {
@@ -240,7 +240,7 @@ static void test_buffered_is_at_least_strict(void **state)
 	}
 }
 
-/* --- Others --------------------------------------------------------------------------------------------- */
+/* --- Others ---------------------------------------------------------------------------------- */
 
 static void test_xfs_options_that_break_the_order_make_it_strict(void **state)
 {
@@ -324,7 +324,7 @@ static void test_blocks_over_a_granule_are_refused(void **state)
 	assert_int_equal(v.err, 0);
 }
 
-/* --- Texts ------------------------------------------------------------------------------------------------ */
+/* --- Texts ----------------------------------------------------------------------------------- */
 
 static const char mountinfo[] =
 	"22 27 0:21 / /proc rw,relatime - proc proc rw\n"

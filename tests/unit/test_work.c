@@ -215,6 +215,31 @@ static void test_a_blocked_item_holds_up_no_other(void **state)
 		assert_int_equal(blocked[i].runs, 1);
 }
 
+/* The one worker sleeps until the delay ends, and is then wanted for something else. */
+static void test_a_delay_ends_though_its_watcher_is_busy(void **state)
+{
+	struct fsc_workq *q = *state;
+	struct job first, timed, blocked;
+	int i;
+
+	job_init(&first, q, false);
+	job_init(&timed, q, false);
+	job_init(&blocked, q, true);
+	fsc_work_queue(q, &first.work, 0);
+	fsc_waitq_wait(&first.event, has_run, &first);
+	for (i = 0; i < 100; i++) /* it may fall asleep now, but needn't */
+		sched_yield();
+	fsc_work_queue(q, &timed.work, 20);
+	for (i = 0; i < 100; i++)
+		sched_yield();
+	fsc_work_queue(q, &blocked.work, 0);
+	fsc_waitq_wait(&timed.event, has_run, &timed);
+	job_let_go(&blocked);
+	job_end(&first);
+	fsc_workq_destroy(q);
+	assert_int_equal(blocked.runs, 1);
+}
+
 static void test_more_than_all_threads_blocked_run_later(void **state)
 {
 	struct fsc_workq *q = *state;
@@ -254,7 +279,7 @@ static void test_destroy_runs_what_is_queued_with_delays_cut(void **state)
 		assert_int_equal(jobs[i].runs, 1);
 }
 
-/* --- Cancelling ------------------------------------------------------------------------------------ */
+/* --- Cancelling ------------------------------------------------------------------------------ */
 
 static void test_cancelling_takes_back_what_is_queued(void **state)
 {
@@ -302,7 +327,7 @@ static void test_cancelling_waits_for_the_run_and_stops_the_next(void **state)
 	assert_int_equal(j.runs, 1);
 }
 
-/* --- Items that free themselves, and all together ---------------------------------------------------- */
+/* --- Items that free themselves, and all together -------------------------------------------- */
 
 struct mortal {
 	struct fsc_work work;
@@ -406,6 +431,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_shorter_delay_replaces_a_longer_one, setup),
 		cmocka_unit_test_setup(test_delays_end_in_their_order_and_not_early, setup),
 		cmocka_unit_test_setup(test_a_blocked_item_holds_up_no_other, setup),
+		cmocka_unit_test_setup(test_a_delay_ends_though_its_watcher_is_busy, setup),
 		cmocka_unit_test_setup(test_more_than_all_threads_blocked_run_later, setup),
 		cmocka_unit_test_setup(test_destroy_runs_what_is_queued_with_delays_cut, setup),
 		cmocka_unit_test_setup(test_cancelling_takes_back_what_is_queued, setup),
