@@ -49,15 +49,8 @@ static void count(struct fsc_fetch *fetch, enum fsc_stat_id id, int64_t n)
 
 static void slot_ended(struct fsc_fetch *fetch)
 {
-	unsigned long irq;
-
-	if (!fsc_ref_put(&fetch->left))
-		return;
-	irq = fsc_spin_lock(&fetch->lock);
-	/* After an error there are pieces that nobody took. */
-	fetch->good = fsc_min64(fetch->good, fetch->next);
-	fsc_spin_unlock(&fetch->lock, irq);
-	fetch->done(fetch);
+	if (fsc_ref_put(&fetch->left))
+		fetch->done(fetch);
 }
 
 /* What the slot is to read now: the rest of its piece, the next one, or nothing. */

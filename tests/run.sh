@@ -207,7 +207,8 @@ part_build_gcc() {
 part_build_clang() {
 	CC=clang
 	export CC
-	build_in clang -Dwerror=true && meson_tests clang --suite unit --timeout-multiplier "$patience"
+	build_in clang -Dwerror=true &&
+		meson_tests clang --suite unit --timeout-multiplier "$patience"
 	unset CC
 }
 
@@ -227,8 +228,8 @@ part_tsan() {
 
 part_kernel() {
 	for series in 6.1 6.12; do
-		run_test "kernel/$series" timeout "$limit" sh tests/build/kernel.sh "$source" "$series" \
-			"$build/kernel-$series"
+		run_test "kernel/$series" timeout -k 30 "$limit" \
+			sh tests/build/kernel.sh "$source" "$series" "$build/kernel-$series"
 	done
 }
 
@@ -236,7 +237,8 @@ part_filesystems() {
 	need_gcc_build || return
 	for kind in ext4 ext4-nojournal xfs btrfs tmpfs; do
 		run_test "filesystems/$kind" \
-			as_root_if_possible timeout "$limit" sh tests/filesystems.sh "$kind" "$build/gcc"
+			as_root_if_possible timeout -k 30 "$limit" \
+			sh tests/filesystems.sh "$kind" "$build/gcc"
 	done
 }
 
@@ -247,7 +249,7 @@ part_e2e() {
 		*/lib.sh | */\*.sh) continue ;;
 		esac
 		run_test "e2e/$(basename "$script" .sh)" \
-			as_root_if_possible timeout "$limit" env FSC_LONG="$FSC_LONG" \
+			as_root_if_possible timeout -k 30 "$limit" env FSC_LONG="$FSC_LONG" \
 			sh "$script" "$build/gcc"
 	done
 }

@@ -237,7 +237,7 @@ bool fsc_work_cancel_sync(struct fsc_workq *q, struct fsc_work *w)
 	return queued;
 }
 
-/* --- The rest ---------------------------------------------------------------------------------- */
+/* --- The rest ------------------------------------------------------------------------------ */
 
 uint64_t fsc_now_ms(void)
 {

@@ -21,7 +21,8 @@ none() {
 
 [ "$(ls lib/*.c | wc -l)" -ge 10 ] || die "hardly any files in lib/"
 
-none "lib/ asks what it is compiled for" '^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif)\>' lib/*.c
+none "lib/ asks what it is compiled for" '^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif)\>' \
+	lib/*.c
 angle='^[[:space:]]*#[[:space:]]*include[[:space:]]*<'
 headers='(backend|cache|env|fscache|object|types)\.h'
 grep -nE "$angle" lib/*.c lib/*.h | grep -vE "<fscache/$headers>" >"$tmp/found" && {

@@ -95,6 +95,9 @@ struct on_disk {
 /* What is stored under the file's name, whose record must be valid. Whatever an unmarked record
  * declares must be the bytes of that version of @file which has its coherency data. */
 const struct on_disk *disk(struct world *w, const struct netfs_file *file);
+/* The same without a look at the bytes; and the version that its label speaks of. */
+const struct on_disk *disk_unchecked(struct world *w, const struct netfs_file *file);
+uint32_t disk_version(const struct on_disk *d);
 bool disk_declares(const struct on_disk *d, struct world *w, const struct netfs_file *file,
 		   uint64_t granule);
 

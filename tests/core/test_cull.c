@@ -62,7 +62,7 @@ static void shuffle_ages(struct world *w, uint32_t *order, uint32_t n)
 		simstore_set_atime(w->store, obj_path(&files[order[i]]), 1000 + i);
 }
 
-/* --- On demand ------------------------------------------------------------------------------------ */
+/* --- On demand ------------------------------------------------------------------------------- */
 
 static void oldest_first(struct world *w)
 {
@@ -235,6 +235,9 @@ static void race_task(void *arg)
 		check_present(obj, f);
 		store_all(obj, f);
 		CHECK_EQ(check_present(obj, f), 2);
+		CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+		sim_sleep_us(sim_random(2000));
+		CHECK(simstore_ino(w->store, obj_path(f))); /* nobody takes it away */
 		obj_close(obj);
 	}
 }
@@ -266,7 +269,7 @@ static void opening_and_culling_at_once_agree(void **state)
 	each_seed(100, race);
 }
 
-/* --- By itself ------------------------------------------------------------------------------------ */
+/* --- By itself ------------------------------------------------------------------------------- */
 
 static void budget(struct world *w)
 {
@@ -349,7 +352,7 @@ static void with_all_in_use_it_gives_up_for_now(void **state)
 	each_seed(10, nothing_to_cull);
 }
 
-/* --- Counting over restarts ------------------------------------------------------------------------- */
+/* --- Counting over restarts ------------------------------------------------------------------ */
 
 static void remembered(struct world *w)
 {

@@ -59,14 +59,14 @@ static void after_it_the_object_is_empty_and_can_be_filled_anew(void **state)
 	each_seed(SEEDS, plain);
 }
 
-/* --- What is in flight ---------------------------------------------------------------------------- */
+/* --- What is in flight ----------------------------------------------------------------------- */
 
 static void in_flight(struct world *w)
 {
 	struct netfs_file f = REMOTE(7, 20 * K), old = f;
 	struct fsc_object *obj;
 	struct fsc_gen *gen;
-	struct xfer *put, *get;
+	struct xfer *put, *get, *late;
 
 	world_open(w);
 	obj = obj_open(w, &f);
@@ -82,6 +82,10 @@ static void in_flight(struct world *w)
 	xfer_read(get);
 	change_and_invalidate(obj, &f, 20 * K);
 	CHECK(!disk(w, &f)->exists);
+	late = xfer_new(gen, 10 * K, K);
+	xfer_read(late);
+	CHECK_EQ(xfer_wait(late), -ESTALE);
+	xfer_free(late);
 	/* The new one is another file: nothing of the old stands in its way. */
 	CHECK_EQ(store(obj, &f, 0, 5 * K), 5 * K);
 	xfer_wait(put);
@@ -146,6 +150,7 @@ static void it_waits_for_no_transfer(void **state)
 
 /* Old and new in many threads: what was read by a read that began after invalidate returned is new. */
 static struct many {
+	struct world *w;
 	struct netfs_file f;
 	struct fsc_object *obj;
 	uint32_t settled; /* the version that invalidate returned for last */
@@ -170,7 +175,7 @@ static void many_task(void *arg)
 	(void)arg;
 	for (int i = 0; i < 20; i++) {
 		struct fsc_gen *gen = fsc_object_gen(m.obj);
-		uint32_t least = m.settled, version = m.f.version;
+		uint32_t least;
 		struct xfer *x;
 
 		if (!gen)
@@ -179,14 +184,14 @@ static void many_task(void *arg)
 		if (sim_chance(2)) {
 			/* As downloaded: sampled on this generation, before the server was asked. */
 			sim_sleep_us(sim_random(500));
-			version = m.f.version;
-			remote_bytes(&m.f, version, x->gio.pos, x->mem, K);
+			remote_bytes(&m.f, m.f.version, x->gio.pos, x->mem, K);
 			sim_sleep_us(sim_random(500));
 			if (!xfer_prepare(x)) {
 				xfer_store(x);
 				xfer_wait(x);
 			}
 		} else {
+			least = m.settled;
 			xfer_read(x);
 			if (xfer_wait(x) > 0) {
 				bytes_of_some_version(x, least, m.f.version);
@@ -202,6 +207,7 @@ static void many_task(void *arg)
 static void start_many(struct world *w)
 {
 	memset(&m, 0, sizeof(m));
+	m.w = w;
 	m.f = (struct netfs_file)REMOTE(7, 8 * K);
 	m.settled = 1;
 	w->params.save_ms = 1 + sim_random(5);
@@ -225,16 +231,42 @@ static void invalidate_some(void)
 	}
 }
 
+/* At every unlink of ours: were we killed now, who opens the object with what it is labelled with must
+ * not find anything older. */
+static int look_before_unlink(void *arg, enum simstore_op op, uint64_t ino, const char *name)
+{
+	const struct on_disk *d;
+	struct xfer x;
+	uint8_t data[K];
+
+	(void)ino;
+	(void)name;
+	if (op != SIMOP_UNLINK)
+		return 0;
+	d = disk_unchecked(arg, &m.f);
+	x.mem = data;
+	for (uint64_t g = 0; g < 8; g++) {
+		if (!disk_declares(d, arg, &m.f, g))
+			continue;
+		x.gio.pos = g * K;
+		CHECK_EQ(simstore_read(m.w->store, obj_path(&m.f), g * K, data, K), K);
+		bytes_of_some_version(&x, disk_version(d), m.f.version);
+	}
+	return 0;
+}
+
 static void many(struct world *w)
 {
 	sim_task_id task[6];
 
 	start_many(w);
+	simstore_set_fault(w->store, look_before_unlink, w);
 	for (int i = 0; i < 6; i++)
 		task[i] = sim_spawn(many_task, NULL);
 	invalidate_some();
 	for (int i = 0; i < 6; i++)
 		sim_join(task[i]);
+	simstore_set_fault(w->store, NULL, NULL);
 	check_present(m.obj, &m.f);
 	obj_close(m.obj);
 	disk(w, &m.f);
@@ -246,46 +278,64 @@ static void many(struct world *w)
 static void readers_that_begin_after_it_see_nothing_old(void **state)
 {
 	(void)state;
-	each_seed(4 * SEEDS, many);
+	each_seed(10 * SEEDS, many);
 }
 
-/* --- What a kill leaves --------------------------------------------------------------------------- */
+/* --- What a kill leaves ---------------------------------------------------------------------- */
+
+static void killer(void *arg)
+{
+	(void)arg;
+	sim_sleep_us(sim_random(40000));
+	sim_kill();
+}
 
 static void many_killed(struct world *w)
 {
 	start_many(w);
 	for (int i = 0; i < 6; i++)
 		sim_spawn(many_task, NULL);
+	sim_spawn(killer, NULL);
 	invalidate_some();
 	sim_sleep_us(sim_random(5000));
 	sim_kill();
 }
 
-/* Whoever presents an old version finds nothing, though nothing was closed. */
+/* Whoever presents a version finds nothing older; and nothing at all under one that was invalidated
+ * before the kill, though nothing was closed. */
 static void many_after_kill(struct world *w)
 {
 	struct netfs_file f = m.f;
 	struct fsc_object *obj;
+	struct fsc_gen *gen;
+	struct xfer *x;
 
 	w->backend.ids_known = true;
-	f.version = sim_chance(2) ? m.settled : 1 + sim_random(m.settled);
+	f.version = 1 + sim_random(m.f.version);
 	world_open(w);
 	obj = obj_open(w, &f);
-	if (f.version != m.settled)
-		CHECK_EQ(check_present(obj, &f), 0);
-	else
-		check_present(obj, &f);
+	gen = fsc_object_gen(obj);
+	for (uint64_t g = 0; g < 8; g++) {
+		x = xfer_new(gen, g * K, K);
+		xfer_read(x);
+		if (xfer_wait(x) > 0) {
+			CHECK(f.version >= m.settled);
+			bytes_of_some_version(x, f.version, m.f.version);
+		}
+		xfer_free(x);
+	}
+	fsc_gen_put(gen);
 	obj_close(obj);
 	world_close(w);
 }
 
-static void an_old_name_is_gone_also_after_a_kill(void **state)
+static void after_a_kill_nothing_outdated_is_found(void **state)
 {
 	(void)state;
-	each_seed_killed(3 * SEEDS, many_killed, many_after_kill);
+	each_seed_killed(6 * SEEDS, many_killed, many_after_kill);
 }
 
-/* --- Durably --------------------------------------------------------------------------------------- */
+/* --- Durably --------------------------------------------------------------------------------- */
 
 static void durable(struct world *w)
 {
@@ -324,7 +374,7 @@ static void a_removal_is_synced_where_that_is_asked_for(void **state)
 	each_seed(SEEDS, durable);
 }
 
-/* --- Failures ------------------------------------------------------------------------------------- */
+/* --- Failures -------------------------------------------------------------------------------- */
 
 static void no_unlink(struct world *w)
 {
@@ -425,7 +475,7 @@ int main(void)
 		cmocka_unit_test(a_completion_marks_its_own_generation_only),
 		cmocka_unit_test(it_waits_for_no_transfer),
 		cmocka_unit_test(readers_that_begin_after_it_see_nothing_old),
-		cmocka_unit_test(an_old_name_is_gone_also_after_a_kill),
+		cmocka_unit_test(after_a_kill_nothing_outdated_is_found),
 		cmocka_unit_test(a_removal_is_synced_where_that_is_asked_for),
 		cmocka_unit_test(a_name_that_cannot_be_removed_is_moved_or_ends_the_cache),
 		cmocka_unit_test(without_memory_the_object_is_uncached_until_the_next),

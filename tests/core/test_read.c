@@ -32,12 +32,14 @@ static void check_cold_then_warm(struct world *w, uint64_t size, bool wait)
 	CHECK_EQ(w->net.bytes, size);
 	world_quiet(); /* until it is stored */
 	CHECK_EQ(fsc_cookie_present(cookie, 0, size), size);
+	/* With and without room in the buffer for the rest of the last granule. */
 	CHECK_EQ(read_whole(file, cookie, wait), size);
+	CHECK_EQ(netfs_read_all(file, cookie, 0, (size_t)size, 0, wait), size);
 	CHECK_EQ(w->net.bytes, size);
 	stats = world_stats(w);
 	CHECK_EQ(stats.server_read_bytes, size);
 	CHECK_EQ(stats.server_reads, w->net.reads);
-	CHECK_EQ(stats.cache_read_bytes, size);
+	CHECK_EQ(stats.cache_read_bytes, 2 * size);
 	CHECK_EQ(stats.not_kept_bytes, 0);
 	drop_used(cookie);
 

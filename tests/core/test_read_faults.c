@@ -188,6 +188,30 @@ static void a_failed_cache_read_is_read_from_the_server(void **state)
 	each_seed(SEEDS, failed_read_scenario);
 }
 
+static void failed_store_scenario(struct world *w)
+{
+	uint64_t size = 64 * KIB + 1;
+	struct netfs_file *file = netfs_file_new(&w->net, 7, size);
+	struct fsc_cookie *cookie;
+
+	world_open(w);
+	cookie = acquire_used(w, file);
+	simstore_fail(w->store, SIMOP_WRITE, 0, 1, -EIO);
+	CHECK_EQ(read_whole(file, cookie, sim_chance(2)), size);
+	world_quiet();
+	CHECK_EQ(fsc_cookie_present(cookie, 0, size), 0);
+	CHECK_EQ(world_stats(w).not_kept_bytes, size);
+	CHECK_EQ(read_whole(file, cookie, sim_chance(2)), size);
+	drop_used(cookie);
+	netfs_file_free(file);
+}
+
+static void a_failed_store_is_counted_and_tells_nobody(void **state)
+{
+	(void)state;
+	each_seed(50, failed_store_scenario);
+}
+
 static void withdrawn_scenario(struct world *w)
 {
 	uint64_t size = 400 * KIB + 9;
@@ -274,6 +298,12 @@ static void few_buffers_scenario(struct world *w)
 	kept = fsc_cookie_present(cookie, 0, size);
 	CHECK(kept >= 256 * KIB);
 	CHECK_EQ(world_stats(w).not_kept_bytes, size - kept);
+	/* The buffers come back. */
+	for (int i = 0; i < 8; i++) {
+		CHECK_EQ(read_whole(file, cookie, sim_chance(2)), size);
+		world_quiet();
+	}
+	CHECK_EQ(fsc_cookie_present(cookie, 0, size), size);
 	drop_used(cookie);
 	netfs_file_free(file);
 }
@@ -292,6 +322,7 @@ int main(void)
 		cmocka_unit_test(an_error_beats_bytes_and_keeps_nothing_of_itself),
 		cmocka_unit_test(no_failure_of_the_cache_reaches_the_client),
 		cmocka_unit_test(a_failed_cache_read_is_read_from_the_server),
+		cmocka_unit_test(a_failed_store_is_counted_and_tells_nobody),
 		cmocka_unit_test(a_withdrawn_cache_leaves_reads_working),
 		cmocka_unit_test(without_buffers_reads_go_straight_to_the_client),
 		cmocka_unit_test(with_few_buffers_what_finds_none_is_not_kept),

@@ -64,7 +64,7 @@ static int in_graveyard(struct world *w)
 	return n;
 }
 
-/* --- Handles -------------------------------------------------------------------------------------- */
+/* --- Handles --------------------------------------------------------------------------------- */
 
 static void handles(struct world *w)
 {
@@ -130,7 +130,7 @@ static void volumes_do_not_mix(void **state)
 	each_seed(SEEDS, two);
 }
 
-/* --- Coherency ------------------------------------------------------------------------------------ */
+/* --- Coherency ------------------------------------------------------------------------------- */
 
 static void coherency(struct world *w)
 {
@@ -246,7 +246,7 @@ static void what_is_not_the_folder_is_moved_away(void **state)
 	each_seed(SEEDS, strange);
 }
 
-/* --- The end -------------------------------------------------------------------------------------- */
+/* --- The end --------------------------------------------------------------------------------- */
 
 static void retired(struct world *w)
 {

@@ -9,6 +9,7 @@ setup
 randread=$build/tests/e2e/randread
 half=131072 # granules
 
+need python3
 random_file "$export/1g" 1073741824
 mounted ext4 2G mkfs.ext4 -q
 cache=$tmp/ext4/cache
@@ -72,4 +73,25 @@ stat_is server_reads 0
 verified
 verified_is complete 1
 verified_is slots 0
+
+begin "a long map that somebody changed"
+rm -rf "$cache"
+mkdir -m 700 "$cache"
+random_reads 3 20000
+verified
+verified_is slots 1
+python3 - "$(python3 "$e2e/tamper.py" objects "$cache")" <<'END'
+import os, sys
+with open(sys.argv[1], "r+b") as f:
+    size = os.fstat(f.fileno()).st_size
+    assert size > 2**30
+    for at in range(2**30, size, 4096):
+        f.seek(at + 100)
+        byte = f.read(1)[0]
+        f.seek(at + 100)
+        f.write(bytes([byte ^ 16]))
+END
+random_reads 3 2000
+stat_is server_reads 2000
+verified
 finish

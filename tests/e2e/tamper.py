@@ -8,6 +8,7 @@ tamper.py cut PATH BYTES            the xattr made that long, with zeroes where 
 tamper.py drop PATH                 the xattr removed
 tamper.py copy FROM TO              one's xattr given to the other
 tamper.py flip-data PATH BYTE       one bit of that byte of the file
+tamper.py twins A B                 two files of the server, with the same size, mtime and ctime
 """
 import os
 import sys
@@ -43,6 +44,21 @@ def flip_data(path, at):
         f.write(bytes([byte ^ 1 << (int(at) % 8)]))
 
 
+def twins(a, b):
+    # New ones each time: the kernel takes the time of a file that was looked at more exactly.
+    for _ in range(200):
+        for path in (a, b):
+            with open(path + ".new", "wb") as f:
+                f.write(os.urandom(10001))
+            os.replace(path + ".new", path)
+        for path in (a, b):
+            os.utime(path, ns=(10**18, 10**18))
+        first, second = os.stat(a), os.stat(b)
+        if first.st_ctime_ns == second.st_ctime_ns:
+            return
+    sys.exit(1)
+
+
 commands = {
     "objects": objects,
     "length": lambda path: print(len(os.getxattr(path, NAME))),
@@ -51,5 +67,6 @@ commands = {
     "drop": lambda path: os.removexattr(path, NAME),
     "copy": lambda a, b: os.setxattr(b, NAME, os.getxattr(a, NAME)),
     "flip-data": flip_data,
+    "twins": twins,
 }
 commands[sys.argv[1]](*sys.argv[2:])

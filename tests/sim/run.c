@@ -69,7 +69,7 @@ static void print_task(const struct sim *s, const struct sim_task *t, FILE *to)
 	if (t->work)
 		fprintf(to, " (%s)", t->work_name);
 	fprintf(to, ": ");
-	if (t == s->current)
+	if (t->state == TASK_RUNNING)
 		fprintf(to, "runs");
 	else if (t->state == TASK_READY)
 		fprintf(to, "could run");
@@ -78,8 +78,11 @@ static void print_task(const struct sim *s, const struct sim_task *t, FILE *to)
 			t->name ? t->name : "");
 	if (t->state == TASK_BLOCKED && t->why && !strcmp(t->why, "mutex")) {
 		const struct fsc_mutex *m = t->blocked_on;
+		const struct sim_task *owner = s->tasks;
 
-		fprintf(to, ", held by task %u", m->owner ? m->owner->id : 0);
+		while (owner && owner != m->owner)
+			owner = owner->next;
+		fprintf(to, ", held by task %u", owner ? owner->id : 0);
 	}
 	if (t->state == TASK_BLOCKED && t->why && !strcmp(t->why, "task"))
 		fprintf(to, "%u", (unsigned int)(uintptr_t)t->blocked_on);

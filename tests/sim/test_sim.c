@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -239,6 +240,38 @@ static void nested_spins(struct fsc_spin *outer, struct fsc_spin *inner)
 	fsc_spin_unlock(outer, irq_outer);
 }
 
+static enum sim_end crossed_to_file(uint64_t seed, char *text, size_t size)
+{
+	struct sim_opts opts = { .any_lock_order = true };
+	int was = dup(STDERR_FILENO);
+	FILE *file = tmpfile();
+	enum sim_end end;
+	size_t n;
+
+	dup2(fileno(file), STDERR_FILENO);
+	end = sim_try(seed, &opts, crossed_main, NULL);
+	fflush(stderr);
+	dup2(was, STDERR_FILENO);
+	close(was);
+	rewind(file);
+	n = fread(text, 1, size - 1, file);
+	text[n] = '\0';
+	fclose(file);
+	return end;
+}
+
+static void deadlock_is_described(void **state)
+{
+	char text[4096];
+	uint64_t seed = 1;
+
+	(void)state;
+	while (crossed_to_file(seed, text, sizeof(text)) != SIM_DEADLOCK)
+		assert_true(++seed < SEEDS);
+	assert_non_null(strstr(text, "task 2: waits for mutex two, held by task 3\n"));
+	assert_non_null(strstr(text, "task 3: waits for mutex one, held by task 2\n"));
+}
+
 /* One after the other in one task: no run can ever deadlock by it. */
 static void crossed_spins_main(void *arg)
 {
@@ -249,10 +282,10 @@ static void crossed_spins_main(void *arg)
 	fsc_spin_init(&c, "c");
 	nested_spins(&a, &b);
 	nested_spins(&b, &c);
-	nested_spins(&a, &c);
 	nested_spins(&a, &b);
 	if (arg)
 		nested_spins(&c, &a);
+	nested_spins(&a, &c);
 }
 
 static void two_of_a_name_main(void *arg)
@@ -396,6 +429,32 @@ static void clock_moves_only_when_nothing_runs(void **state)
 		sim_run(seed, clock_main, NULL);
 }
 
+static void sleep_and_set(void *arg)
+{
+	sim_sleep_ms(1000);
+	*(bool *)arg = true;
+}
+
+static void busy_main(void *arg)
+{
+	bool set = false;
+
+	(void)arg;
+	sim_spawn(sleep_and_set, &set);
+	while (!set)
+		sim_point();
+}
+
+static void time_limits_may_fire_early_on_demand(void **state)
+{
+	struct sim_opts opts = { .quiet = true, .max_points = 100000 };
+
+	(void)state;
+	assert_int_equal(sim_try(1, &opts, busy_main, NULL), SIM_ENDLESS);
+	opts.jump_one_in = 100;
+	assert_int_equal(sim_try(1, &opts, busy_main, NULL), SIM_OK);
+}
+
 static void spin_for_ever(void *arg)
 {
 	(void)arg;
@@ -436,10 +495,12 @@ int main(void)
 		cmocka_unit_test(run_lasts_until_every_task_ended),
 		cmocka_unit_test(locks_exclude),
 		cmocka_unit_test(crossed_mutexes_deadlock_with_some_seed),
+		cmocka_unit_test(deadlock_is_described),
 		cmocka_unit_test(locks_in_crossed_order_are_found_in_any_run),
 		cmocka_unit_test(misuse_of_locks_and_references_is_found),
 		cmocka_unit_test(references_count),
 		cmocka_unit_test(clock_moves_only_when_nothing_runs),
+		cmocka_unit_test(time_limits_may_fire_early_on_demand),
 		cmocka_unit_test(endless_run_is_stopped),
 		cmocka_unit_test(log_is_kept),
 	};
