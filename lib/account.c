@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * account.c - may something be stored? The filesystem's free space, asked for now and then, less what
- * was stored since; and the bytes that the cache itself occupies, counted.
+ * account.c - may something be stored? The filesystem's free space, asked for now and then, less
+ * what was stored since; and the bytes that the cache itself occupies, counted.
  */
 #include "bits.h"
 #include "core.h"
 
-/* How long, and for how many bytes stored, an answer of the filesystem is good enough. Near the limits
- * it is asked again sooner, as others fill it too. */
+/* How long, and for how many bytes stored, an answer of the filesystem is good enough. Near the
+ * limits it is asked again sooner, as others fill it too. */
 #define SPACE_MS 1000
 #define SPACE_BYTES (64ull << 20)
 #define SPACE_NEAR_MS 100
@@ -106,7 +106,7 @@ bool fsc_space_wanted(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)
 	return *bytes || *files;
 }
 
-/* --- Counting ---------------------------------------------------------------------------------- */
+/* --- Counting -------------------------------------------------------------------------------- */
 
 struct count_walk {
 	struct fsc_walk walk;
@@ -123,8 +123,8 @@ static bool count_one(struct fsc_walk *walk, const char *volume, const char *pat
 }
 
 /*
- * After an unclean stop: what is there, plus what was stored since we opened. What was stored before
- * the walk came by is counted twice, which errs on the side of the limit.
+ * After an unclean stop: what is there, plus what was stored since we opened. What was stored
+ * before the walk came by is counted twice, which errs on the side of the limit.
  */
 void fsc_scan_work(struct fsc_work *work)
 {

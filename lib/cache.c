@@ -163,7 +163,7 @@ static int empty_cache(struct fsc_cache *cache, const char *why)
 	cache->super.objects = 0;
 	if (!err)
 		err = open_dir(cache, "cache", &cache->cache_dir);
-	/* Before the super block says otherwise: that is overwritten in place, which no log orders. */
+	/* Before the super block says otherwise, which no log orders: it is written in place. */
 	if (!err && !cache->be->forgets)
 		err = cache->be->ops->sync_dir(cache->root);
 	return err;
@@ -201,7 +201,8 @@ static int bring_up(struct fsc_cache *cache)
 	if (!err && damaged)
 		err = empty_cache(cache, "its super block is damaged");
 	else if (!err && must_empty(cache))
-		err = empty_cache(cache, "not closed cleanly on a filesystem that promises nothing");
+		err = empty_cache(cache,
+				  "not closed cleanly on a filesystem that promises nothing");
 	if (err)
 		return err;
 	cache->used = cache->super.used_bytes;

@@ -3,10 +3,10 @@
  * change.c - what alters data that may be present: local writes, punches, resizes, and the end of a
  * modifying use.
  *
- * All go the same way. In one hold of the spinlock the bits are cleared, the change is counted and the
- * stores that overlap are voided (I2); then what is stored is made to say no more than that (I4, I9);
- * only then are data touched. The save mutex is held from the first to the last, so no older snapshot
- * is stored over the clear.
+ * All go the same way. In one hold of the spinlock the bits are cleared, the change is counted and
+ * the stores that overlap are voided (I2); then what is stored is made to say no more than that
+ * (I4, I9); only then are data touched. The save mutex is held from the first to the last, so no
+ * older snapshot is stored over the clear.
  */
 #include "bits.h"
 #include "core.h"
@@ -73,8 +73,8 @@ static void release(struct change *c)
 
 /* --- Local writes ---------------------------------------------------------------------------- */
 
-/* From here on a crash leaves an object that is discarded at look-up: durably so before anything that
- * a durable value may declare is overwritten (I7). */
+/* From here on a crash leaves an object that is discarded at look-up: durably so before anything
+ * that a durable value may declare is overwritten (I7). */
 static int store_mark(struct fsc_gen *gen)
 {
 	int err = 0;
@@ -144,7 +144,7 @@ void fsc_gen_write_answered(struct fsc_gen *gen)
 	fsc_spin_unlock(&gen->lock, irq);
 }
 
-/* --- Punch -------------------------------------------------------------------------------------- */
+/* --- Punch ----------------------------------------------------------------------------------- */
 
 static int punch(struct fsc_gen *gen, uint64_t start, uint64_t end)
 {
@@ -199,7 +199,7 @@ int fsc_gen_clear(struct fsc_gen *gen, uint64_t pos, uint64_t len)
 	return err;
 }
 
-/* --- Resize ------------------------------------------------------------------------------------- */
+/* --- Resize ---------------------------------------------------------------------------------- */
 
 /* The file, once what is stored speaks of the new size: without what lies beyond (old data, slots),
  * which must not turn up inside the object when it grows. */
@@ -283,7 +283,7 @@ int fsc_object_resize(struct fsc_object *obj, uint64_t size)
 	return err;
 }
 
-/* --- The end of a modifying use ----------------------------------------------------------------- */
+/* --- The end of a modifying use -------------------------------------------------------------- */
 
 /* The mark may go only when nothing that it stands for is under way any more. */
 static int unmark(struct fsc_gen *gen, bool *was)

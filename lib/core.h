@@ -258,6 +258,7 @@ int fsc_gen_link(struct fsc_gen *gen);
 /* saver.c */
 void fsc_gen_dirty(struct fsc_gen *gen); /* [any] to be saved */
 void fsc_saver_note(struct fsc_gen *gen);  /* [waits] saved outside a pass; synced with the next */
+void fsc_saver_forget(struct fsc_gen *gen); /* [waits] detached: take it off the list */
 void fsc_saver_work(struct fsc_work *work);
 int fsc_saver_pass(struct fsc_cache *cache, bool all); /* [waits] */
 

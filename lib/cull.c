@@ -2,8 +2,8 @@
 /*
  * cull.c - making room: the least recently used objects go, whole, unless they are open.
  *
- * One walk over the names finds the oldest few hundred by access time, which look-up keeps to within
- * a minute; they are unlinked oldest first until there is room again.
+ * One walk over the names finds the oldest few hundred by access time, which look-up keeps to
+ * within a minute; they are unlinked oldest first until there is room again.
  */
 #include "bits.h"
 #include "core.h"

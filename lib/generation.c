@@ -2,9 +2,9 @@
 /*
  * generation.c - one backing file with its content map: its life, and reading from it.
  *
- * A generation lives as long as somebody pins it: its object while it is current, each transfer, the
- * saver. Reads are the hot path: two short holds of the generation's own lock and nothing shared with
- * other objects but relaxed counters.
+ * A generation lives as long as somebody pins it: its object while it is current, each transfer,
+ * the saver. Reads are the hot path: two short holds of the generation's own lock and nothing
+ * shared with other objects but relaxed counters.
  */
 #include "bits.h"
 #include "core.h"

@@ -39,7 +39,8 @@ int fsc_bury(struct fsc_cache *cache, struct fsc_dir *dir, const char *name)
 	return err;
 }
 
-static int remove_tree(struct fsc_cache *cache, struct fsc_dir *parent, const char *name, int depth);
+static int remove_tree(struct fsc_cache *cache, struct fsc_dir *parent, const char *name,
+		       int depth);
 
 /* One pass over @dir; how many names went, or -errno. */
 static int remove_names(struct fsc_cache *cache, struct fsc_dir *dir, int depth)
@@ -67,7 +68,8 @@ static int remove_names(struct fsc_cache *cache, struct fsc_dir *dir, int depth)
 	return gone;
 }
 
-static int remove_folder(struct fsc_cache *cache, struct fsc_dir *parent, const char *name, int depth)
+static int remove_folder(struct fsc_cache *cache, struct fsc_dir *parent, const char *name,
+			 int depth)
 {
 	struct fsc_dir *dir;
 	int err, gone;

@@ -180,8 +180,8 @@ static int load_slot(struct lookup *lu, struct fsc_gen *gen)
 	if (fsc_slot_ref_decode(&ref, lu->rec.map))
 		return -EUCLEAN;
 	len = fsc_round_up(FSC_SLOT_HEADER + (uint64_t)ref.len, FSC_GRANULE_SIZE);
-	if (len > gen->cache->params.max_map_bytes || ref.pos > lu->st.size || ref.pos < gen->size ||
-	    lu->st.size - ref.pos < len)
+	if (len > gen->cache->params.max_map_bytes || ref.pos > lu->st.size ||
+	    ref.pos < gen->size || lu->st.size - ref.pos < len)
 		return -EUCLEAN;
 	mem = fsc_io_alloc(len);
 	if (!mem)
@@ -456,7 +456,7 @@ static bool close_kept(struct fsc_object *obj, struct fsc_gen *gen, const struct
 	bool good;
 	int err;
 
-	/* What is still being written is awaited: whoever opens this key next opens the same file. */
+	/* What is being written is awaited: whoever opens this key next opens the same file. */
 	fsc_gen_drain(gen);
 	irq = fsc_spin_lock(&gen->lock);
 	good = gen->current && (proven || !gen->modified);
@@ -493,6 +493,8 @@ void fsc_object_close(struct fsc_object *obj, const struct fsc_blob *proven, boo
 		fence(gen);
 	else
 		close_unwanted(obj, gen, retire);
+	if (gen)
+		fsc_saver_forget(gen);
 	leave_table(obj);
 	fsc_gen_put_wait(gen);
 	free_object(obj);

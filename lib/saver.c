@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * saver.c - once a second, while anything is unsaved: save it, and make it durable with as few syncs
- * as the filesystem allows.
+ * saver.c - once a second, while anything is unsaved: save it, and make it durable with as few
+ * syncs as the filesystem allows.
  *
  * On an ordered filesystem one fsync of the file saved last commits the log for all of them. On a
  * strict one each is synced by itself, but here, not while somebody waits.
@@ -76,6 +76,20 @@ void fsc_saver_note(struct fsc_gen *gen)
 	fsc_gen_put_wait(before);
 	if (!before)
 		queue_saver(cache);
+}
+
+/* Saved, and to be saved no more: the list's reference would hold the file open for nothing. */
+void fsc_saver_forget(struct fsc_gen *gen)
+{
+	struct fsc_cache *cache = gen->cache;
+	unsigned long irq = fsc_spin_lock(&cache->dirty_lock);
+	bool listed = !fsc_list_empty(&gen->in_dirty) && !gen->sync_pending;
+
+	if (listed)
+		fsc_list_del(&gen->in_dirty);
+	fsc_spin_unlock(&cache->dirty_lock, irq);
+	if (listed)
+		fsc_gen_put_wait(gen);
 }
 
 static void splice(struct fsc_cache *cache, struct fsc_list *to)

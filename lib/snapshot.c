@@ -2,9 +2,9 @@
 /*
  * snapshot.c - a generation's map as the bytes that are stored, and back.
  *
- * The map is walked run by run, letting go of the spinlock in between. Bits that are set meanwhile may
- * be in or not: their data are written already. None is cleared meanwhile: whoever clears holds the
- * save mutex, which the caller holds.
+ * The map is walked run by run, letting go of the spinlock in between. Bits that are set meanwhile
+ * may be in or not: their data are written already. None is cleared meanwhile: whoever clears holds
+ * the save mutex, which the caller holds.
  */
 #include "bits.h"
 #include "core.h"

@@ -71,7 +71,7 @@ static uint64_t free_until(const struct fsc_gen *gen, uint64_t start, uint64_t e
 	return end;
 }
 
-/* --- Before ------------------------------------------------------------------------------------ */
+/* --- Before ---------------------------------------------------------------------------------- */
 
 /* The first run in [*start, *end) that is absent and not being stored. */
 static int first_run(struct fsc_gen *gen, uint64_t *start, uint64_t *end)

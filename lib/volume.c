@@ -121,7 +121,9 @@ static int store_folder_record(struct fsc_volume *vol, struct fsc_dir *dir,
 	if (!buf)
 		return -ENOMEM;
 	len = fsc_record_encode(rec, buf, size);
-	err = len < 0 ? len : vol->cache->be->ops->dir_xattr_set(dir, FSC_XATTR_NAME, buf, (size_t)len);
+	err = len;
+	if (len >= 0)
+		err = vol->cache->be->ops->dir_xattr_set(dir, FSC_XATTR_NAME, buf, (size_t)len);
 	fsc_free(buf);
 	return err;
 }

@@ -6,10 +6,9 @@
 #include <stdlib.h>
 
 #include "bits.h"
-#include "key.h"
-#include "map.h"
 
-void remote_bytes(const struct netfs_file *file, uint32_t version, uint64_t pos, void *buf, size_t len)
+void remote_bytes(const struct netfs_file *file, uint32_t version, uint64_t pos, void *buf,
+		  size_t len)
 {
 	uint64_t seed = ((uint64_t)file->id << 32 | version) * 0x9e3779b97f4a7c15ull, word = 0;
 	uint8_t *out = buf;
@@ -253,7 +252,7 @@ int64_t store_all(struct fsc_object *obj, const struct netfs_file *file)
 	return file->size ? store(obj, file, 0, file->size) : 0;
 }
 
-static void compare(const struct netfs_file *file, uint32_t version, uint64_t pos,
+void remote_compare(const struct netfs_file *file, uint32_t version, uint64_t pos,
 		    const uint8_t *have, size_t len)
 {
 	uint8_t want[K];
@@ -274,10 +273,11 @@ static void compare(const struct netfs_file *file, uint32_t version, uint64_t po
 void xfer_check(const struct xfer *x, const struct netfs_file *file)
 {
 	if (x->ret > 0)
-		compare(file, file->version, x->gio.pos, x->mem, (size_t)x->ret);
+		remote_compare(file, file->version, x->gio.pos, x->mem, (size_t)x->ret);
 }
 
-int64_t read_check(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos, uint64_t len)
+int64_t read_check(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos,
+		   uint64_t len)
 {
 	struct fsc_gen *gen = fsc_object_gen(obj);
 	struct xfer *x;
@@ -294,8 +294,8 @@ int64_t read_check(struct fsc_object *obj, const struct netfs_file *file, uint64
 	return ret;
 }
 
-int64_t local_write(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos, uint64_t len,
-		    bool keep)
+int64_t local_write(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos,
+		    uint64_t len, bool keep)
 {
 	struct fsc_gen *gen = fsc_object_gen(obj);
 	uint64_t start = fsc_round_down(pos, K);
@@ -348,149 +348,44 @@ uint64_t check_present(struct fsc_object *obj, const struct netfs_file *file)
 	return n;
 }
 
-const char *obj_path(const struct netfs_file *file)
-{
-	static char path[1024];
-	char object[FSC_OBJECT_PATH_SIZE];
-	uint8_t key[8], coherency[8];
-	bool hashed;
+/* --- Beginnings ----------------------------------------------------------------------------- */
 
-	fsc_key_cook_object(netfs_params(file, key, coherency).key, object, &hashed);
-	snprintf(path, sizeof(path), "cache/I9p,server,export/%s", object);
-	return path;
+enum fsc_fs_kind any_kind(void)
+{
+	return (enum fsc_fs_kind)sim_random(3);
 }
 
-const char *fanout_path(const struct netfs_file *file)
+struct fsc_object *full_object(struct world *w, const struct netfs_file *f)
 {
-	static char path[1024];
+	struct fsc_object *obj;
 
-	snprintf(path, sizeof(path), "%s", obj_path(file));
-	*strrchr(path, '/') = '\0';
-	return path;
-}
-
-static const struct on_disk *decode(struct world *w, const struct netfs_file *file, struct on_disk *d)
-{
-	const char *path = obj_path(file);
-	struct fsc_stat st;
-
-	memset(d, 0, sizeof(*d));
-	d->exists = !simstore_stat(w->store, path, &st);
-	if (!d->exists)
-		return d;
-	d->ino = st.ino;
-	d->size = st.size;
-	d->len = simstore_xattr_get(w->store, path, FSC_XATTR_NAME, d->value, sizeof(d->value));
-	CHECK(d->len > 0);
-	CHECK_EQ(fsc_record_decode(&d->rec, d->value, (size_t)d->len), 0);
-	d->in_slot = d->rec.map_kind == FSC_MAP_SLOT;
-	return d;
-}
-
-/* Into @bits, one byte per granule. */
-static void mark_runs(enum fsc_map_kind kind, struct fsc_blob map, uint8_t *bits, uint64_t granules)
-{
-	struct fsc_map_reader r;
-	uint64_t start, end;
-	int n;
-
-	fsc_map_reader_init(&r, kind, map, granules);
-	while ((n = fsc_map_reader_next(&r, &start, &end)) > 0)
-		memset(bits + start, 1, end - start);
-	CHECK_EQ(n, 0);
-}
-
-static uint8_t *declared(struct world *w, const struct netfs_file *file, struct on_disk *d)
-{
-	uint64_t granules = fsc_granules(d->rec.size);
-	uint8_t *bits = calloc(1, granules + 1), *slot;
-	size_t len;
-
-	if (d->rec.complete) {
-		memset(bits, 1, granules);
-	} else if (d->in_slot) {
-		CHECK_EQ(fsc_slot_ref_decode(&d->slot, d->rec.map), 0);
-		CHECK(d->slot.pos >= d->rec.size);
-		len = FSC_SLOT_HEADER + d->slot.len;
-		slot = calloc(1, len);
-		CHECK_EQ(simstore_read(w->store, obj_path(file), d->slot.pos, slot, len), len);
-		CHECK_EQ(fsc_slot_check(&d->slot, slot, len), 0);
-		mark_runs(d->slot.kind, (struct fsc_blob){ slot + FSC_SLOT_HEADER, d->slot.len },
-			  bits, granules);
-		free(slot);
+	world_open(w);
+	obj = obj_open(w, f);
+	store_all(obj, f);
+	if (sim_chance(2)) {
+		CHECK_EQ(fsc_object_commit(obj, NULL), 0);
 	} else {
-		mark_runs(d->rec.map_kind, d->rec.map, bits, granules);
+		obj_close(obj);
+		obj = obj_open(w, f);
 	}
-	for (uint64_t g = 0; g < granules; g++)
-		d->present += bits[g];
-	return bits;
+	CHECK_EQ(disk(w, f)->present, fsc_granules(f->size));
+	return obj;
 }
 
-uint32_t disk_version(const struct on_disk *d)
+void fill(struct world *w, const struct netfs_file *file)
 {
-	uint32_t version = 0;
+	struct fsc_object *obj = obj_open(w, file);
 
-	CHECK_EQ(d->rec.coherency.len, 8);
-	memcpy(&version, d->rec.coherency.data, sizeof(version));
-	return version;
+	store_all(obj, file);
+	CHECK_EQ(check_present(obj, file), fsc_granules(file->size));
+	obj_close(obj);
 }
 
-static void check_granule(struct world *w, const struct netfs_file *file, const struct on_disk *d,
-			  uint64_t granule)
+uint64_t found(struct world *w, const struct netfs_file *file)
 {
-	uint64_t pos = granule * K, len = fsc_min64(K, d->rec.size - pos);
-	uint8_t data[K];
+	struct fsc_object *obj = obj_open(w, file);
+	uint64_t n = check_present(obj, file);
 
-	CHECK_EQ(simstore_read(w->store, obj_path(file), pos, data, len), len);
-	compare(file, disk_version(d), pos, data, len);
-}
-
-const struct on_disk *disk(struct world *w, const struct netfs_file *file)
-{
-	static struct on_disk d;
-	uint8_t *bits;
-
-	decode(w, file, &d);
-	if (!d.exists)
-		return &d;
-	bits = declared(w, file, &d);
-	for (uint64_t g = 0; !d.rec.modifying && g < fsc_granules(d.rec.size); g++)
-		if (bits[g])
-			check_granule(w, file, &d, g);
-	free(bits);
-	return &d;
-}
-
-const struct on_disk *disk_unchecked(struct world *w, const struct netfs_file *file)
-{
-	static struct on_disk d;
-
-	return decode(w, file, &d);
-}
-
-bool disk_declares(const struct on_disk *d, struct world *w, const struct netfs_file *file,
-		   uint64_t granule)
-{
-	struct on_disk copy = *d;
-	uint8_t *bits;
-	bool is;
-
-	if (!d->exists)
-		return false;
-	decode(w, file, &copy);
-	bits = declared(w, file, &copy);
-	is = granule < fsc_granules(copy.rec.size) && bits[granule];
-	free(bits);
-	return is;
-}
-
-int log_find(struct world *w, enum simstore_op op, uint64_t ino, int from)
-{
-	size_t n;
-	const struct simstore_record *log = simstore_log(w->store, &n);
-
-	for (size_t i = from < 0 ? n : (size_t)from; i < n; i++)
-		if (log[i].op == op && (!ino || log[i].ino == ino))
-			return (int)i;
-	return -1;
+	obj_close(obj);
+	return n;
 }

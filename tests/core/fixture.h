@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * fixture.h - what tests of the object level begin with: remote files whose every byte tells which file,
- * version and offset it is from, transfers that are waited for, and a look at what is on the disk.
+ * fixture.h - what tests of the object level begin with: remote files whose every byte tells which
+ * file, version and offset it is from, transfers that are waited for, and a look at what is on the
+ * disk.
  *
  * The cache, its volume and the loop over seeds are those of tests/support (client.h).
  */
@@ -24,11 +25,14 @@
 void remote_bytes(const struct netfs_file *file, uint32_t version, uint64_t pos, void *buf,
 		  size_t len);
 
+void remote_compare(const struct netfs_file *file, uint32_t version, uint64_t pos,
+		    const uint8_t *have, size_t len); /* ends the run if they differ */
+
 /* Two runs on one disk: what @first left when it called sim_kill() is what @second finds. */
 void each_seed_killed(uint64_t seeds, void (*first)(struct world *w),
 		      void (*second)(struct world *w));
 
-/* --- Objects ------------------------------------------------------------------------------------- */
+/* --- Objects --------------------------------------------------------------------------------- */
 
 struct fsc_object *obj_open(struct world *w, const struct netfs_file *file);
 int obj_try(struct world *w, const struct netfs_file *file, struct fsc_object **out);
@@ -39,7 +43,7 @@ void obj_invalidate(struct fsc_object *obj, const struct netfs_file *file);
 int obj_commit(struct fsc_object *obj, const struct netfs_file *file);
 void obj_close_proven(struct fsc_object *obj, const struct netfs_file *file);
 
-/* --- Transfers ----------------------------------------------------------------------------------- */
+/* --- Transfers ------------------------------------------------------------------------------- */
 
 /* One transfer with its own memory and pin; io_ functions below return what object.h says. */
 struct xfer {
@@ -66,16 +70,27 @@ void xfer_free(struct xfer *x);
  * nothing was. Read: every byte is compared with the file as it is. */
 int64_t store(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos, uint64_t len);
 int64_t store_all(struct fsc_object *obj, const struct netfs_file *file);
-int64_t read_check(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos, uint64_t len);
+int64_t read_check(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos,
+		   uint64_t len);
 /* A local write from prepare to answer, without changing @file: what was stored, or why nothing. */
-int64_t local_write(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos, uint64_t len,
-		    bool keep);
+int64_t local_write(struct fsc_object *obj, const struct netfs_file *file, uint64_t pos,
+		    uint64_t len, bool keep);
 
-/* --- What is there ------------------------------------------------------------------------------- */
+/* --- What is there --------------------------------------------------------------------------- */
 
 bool present(struct fsc_object *obj, uint64_t pos);
 /* Every granule that is present has the bytes of the file as it is; how many those are. */
 uint64_t check_present(struct fsc_object *obj, const struct netfs_file *file);
+
+/* --- Beginnings ------------------------------------------------------------------------------ */
+
+enum fsc_fs_kind any_kind(void);
+/* A world with the file all present and saved, perhaps by an earlier use. */
+struct fsc_object *full_object(struct world *w, const struct netfs_file *f);
+void fill(struct world *w, const struct netfs_file *file); /* open, store all, close */
+uint64_t found(struct world *w, const struct netfs_file *file); /* open, check, close: granules */
+
+/* --- On the disk ----------------------------------------------------------------------------- */
 
 /* Paths on the disk, good until the next call. */
 const char *obj_path(const struct netfs_file *file);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_cache.c - which directories become a cache, which are refused untouched, and what is given back.
+ * test_cache.c - which directories become a cache, which are refused untouched, and what is given
+ * back.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,24 +15,6 @@
 #define SEEDS 50
 
 static struct netfs_file file = REMOTE(7, 20 * K);
-
-static void fill(struct world *w)
-{
-	struct fsc_object *obj = obj_open(w, &file);
-
-	store_all(obj, &file);
-	CHECK_EQ(check_present(obj, &file), 20);
-	obj_close(obj);
-}
-
-static uint64_t found(struct world *w)
-{
-	struct fsc_object *obj = obj_open(w, &file);
-	uint64_t n = check_present(obj, &file);
-
-	obj_close(obj);
-	return n;
-}
 
 /* What opening says, without leaving anything open. */
 static int try_open(struct world *w)
@@ -92,10 +75,10 @@ static void fresh(struct world *w)
 	world_open(w);
 	CHECK(fsc_cache_online(w->cache));
 	CHECK_EQ(fsc_cache_kind(w->cache), w->backend.kind);
-	CHECK_EQ(found(w), 0);
-	fill(w);
+	CHECK_EQ(found(w, &file), 0);
+	fill(w, &file);
 	world_reopen(w);
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 	CHECK(sim_live_allocs() > 0);
 	world_close(w);
 	CHECK_EQ(simstore_open_handles(w->store), 0);
@@ -177,13 +160,13 @@ static void other_format(struct world *w)
 	struct fsc_super super, changed;
 
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	world_close(w);
 	super = changed = super_now(w);
 	changed.compat = 1u << sim_random(32);
 	rewrite_super(w, &changed);
 	world_open(w);
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 	world_close(w);
 	changed = super;
 	switch (sim_random(3)) {
@@ -214,7 +197,7 @@ static void damaged_super(struct world *w)
 
 	w->backend.kind = (enum fsc_fs_kind)sim_random(3);
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	world_close(w);
 	simstore_read(w->store, "super", at, &byte, 1);
 	byte ^= (uint8_t)(1u << sim_random(8));
@@ -225,14 +208,14 @@ static void damaged_super(struct world *w)
 	}
 	simstore_log_clear(w->store);
 	world_open(w);
-	CHECK_EQ(found(w), 0);
+	CHECK_EQ(found(w, &file), 0);
 	/* The emptying is durable before the super block, in place, says that all is well. */
 	CHECK(log_find(w, SIMOP_SYNC_DIR, simstore_ino(w->store, ""), 0) <
 	      log_find(w, SIMOP_WRITE, simstore_ino(w->store, "super"), 0));
 	CHECK(log_find(w, SIMOP_SYNC_DIR, simstore_ino(w->store, ""), 0) >= 0);
-	fill(w);
+	fill(w, &file);
 	world_reopen(w);
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 }
 
 static void with_a_damaged_super_block_nothing_is_believed(void **state)
@@ -248,7 +231,7 @@ static void own_names(struct world *w)
 	unsigned int what = sim_random(5);
 
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	world_close(w);
 	switch (what) {
 	case 0:
@@ -283,7 +266,7 @@ static void what_stands_in_the_place_of_our_folders_is_not_followed(void **state
 static void super_elsewhere(struct world *w)
 {
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	world_close(w);
 	if (sim_chance(2))
 		simstore_hardlink(w->store, "super", "cache/other");
@@ -303,7 +286,7 @@ static void locked(struct world *w)
 	uint32_t before;
 
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	before = fingerprint(w);
 	{
 		struct fsc_backend *be = simbackend_open(w->store, &w->backend);
@@ -313,7 +296,7 @@ static void locked(struct world *w)
 		be->ops->close(be);
 	}
 	CHECK_EQ(fingerprint(w), before);
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 	world_close(w);
 	CHECK_EQ(try_open(w), 0);
 }
@@ -356,7 +339,7 @@ static void withdraw(struct world *w)
 	struct xfer *x;
 
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	obj = obj_open(w, &file);
 	gen = fsc_object_gen(obj);
 	x = xfer_new(gen, 0, 20 * K);
@@ -374,7 +357,7 @@ static void withdraw(struct world *w)
 	xfer_free(x);
 	fsc_gen_put(gen);
 	world_reopen(w);
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 }
 
 static void after_withdrawing_nothing_is_served_and_all_is_given_back(void **state)
@@ -442,9 +425,9 @@ static void faults(struct world *w)
 		/* Everything works again, and all that is found is right. */
 		file.version = 2;
 		world_open(w);
-		found(w);
-		fill(w);
-		CHECK_EQ(found(w), 20);
+		found(w, &file);
+		fill(w, &file);
+		CHECK_EQ(found(w, &file), 20);
 		world_close(w);
 		w->vol = NULL;
 		w->cache = NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_change.c - punches and resizes, and what becomes of any change when the disk refuses it. What is
- * stored must never say more than what is true.
+ * test_change.c - punches and resizes, and what becomes of any change when the disk refuses it.
+ * What is stored must never say more than what is true.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -250,8 +250,8 @@ static void a_punch_beyond_the_end_spares_the_slots(void **state)
 
 /* --- Resize ---------------------------------------------------------------------------------- */
 
-/* Bytes of the file as the server has it after @resizes: what was cut off reads as zeroes, and those
- * are other bytes than the pattern's; so only what was never cut may be present. */
+/* Bytes of the file as the server has it after @resizes: what was cut off reads as zeroes, and
+ * those are other bytes than the pattern's; so only what was never cut may be present. */
 static void resizes(struct world *w)
 {
 	struct netfs_file f = REMOTE(7, 1 + sim_random(40 * 4096));

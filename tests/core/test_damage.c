@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_damage.c - objects that somebody tampered with: damaged, forged, copied, exchanged, and things that
- * were put in their place. None is believed.
+ * test_damage.c - objects that somebody tampered with: damaged, forged, copied, exchanged, and
+ * things that were put in their place. None is believed.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -148,7 +148,7 @@ static void it_waits_for_no_transfer(void **state)
 	assert_true(getenv("FSC_SEED") || not_waited > 10);
 }
 
-/* Old and new in many threads: what was read by a read that began after invalidate returned is new. */
+/* Old and new in many threads: what a read brings that began after invalidate returned is new. */
 static struct many {
 	struct world *w;
 	struct netfs_file f;
@@ -182,7 +182,7 @@ static void many_task(void *arg)
 			continue;
 		x = xfer_new(gen, sim_random(8) * K, K);
 		if (sim_chance(2)) {
-			/* As downloaded: sampled on this generation, before the server was asked. */
+			/* As downloaded: sampled before the server was asked. */
 			sim_sleep_us(sim_random(500));
 			remote_bytes(&m.f, m.f.version, x->gio.pos, x->mem, K);
 			sim_sleep_us(sim_random(500));
@@ -231,8 +231,8 @@ static void invalidate_some(void)
 	}
 }
 
-/* At every unlink of ours: were we killed now, who opens the object with what it is labelled with must
- * not find anything older. */
+/* At every unlink of ours: were we killed now, who opens the object with what it is labelled with
+ * must not find anything older. */
 static int look_before_unlink(void *arg, enum simstore_op op, uint64_t ino, const char *name)
 {
 	const struct on_disk *d;

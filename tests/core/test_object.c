@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_object.c - what is found under a key is what was stored there, or nothing: sizes, versions, keys,
- * and what outlives a close.
+ * test_object.c - what is found under a key is what was stored there, or nothing: sizes, versions,
+ * keys, and what outlives a close.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -14,8 +14,8 @@
 
 #define SEEDS 100
 
-static void store_every(struct fsc_object *obj, const struct netfs_file *f, uint64_t from, uint64_t to,
-			uint64_t step)
+static void store_every(struct fsc_object *obj, const struct netfs_file *f, uint64_t from,
+			uint64_t to, uint64_t step)
 {
 	for (uint64_t g = from; g < to; g += step)
 		store(obj, f, g * K, K);
@@ -359,6 +359,31 @@ static void a_complete_file_is_cut_after_the_value_says_so(void **state)
 	each_seed(20, complete_then_cut);
 }
 
+static void vanishing_fanout(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 20 * K);
+	uint32_t times = sim_random(12);
+	struct fsc_object *obj;
+
+	/* The daemon of the stock cache removes empty folders at any moment. */
+	world_open(w);
+	obj = obj_open(w, &f);
+	store_all(obj, &f);
+	simstore_fail(w->store, SIMOP_COMMIT, 0, times, -ENOENT);
+	CHECK_EQ(fsc_object_commit(obj, NULL), times < 8 ? 0 : -EAGAIN);
+	CHECK_EQ(disk(w, &f)->present, times < 8 ? 20 : 0);
+	sim_sleep_ms(15000);
+	CHECK_EQ(disk(w, &f)->present, 20);
+	obj_close(obj);
+	CHECK_EQ(world_stats(w).objects_created, 1);
+}
+
+static void a_folder_that_vanishes_is_made_again(void **state)
+{
+	(void)state;
+	each_seed(20, vanishing_fanout);
+}
+
 static void slot_order(struct world *w)
 {
 	struct netfs_file f = REMOTE(7, 1);
@@ -408,6 +433,7 @@ int main(void)
 		cmocka_unit_test(no_slot_is_written_that_could_not_be_read),
 		cmocka_unit_test(data_then_value_then_name),
 		cmocka_unit_test(a_complete_file_is_cut_after_the_value_says_so),
+		cmocka_unit_test(a_folder_that_vanishes_is_made_again),
 		cmocka_unit_test(a_slot_is_written_after_the_other_is_durably_in_use),
 	};
 

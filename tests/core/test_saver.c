@@ -13,8 +13,8 @@
 
 #define SEEDS 100
 
-static void store_every(struct fsc_object *obj, const struct netfs_file *f, uint64_t from, uint64_t to,
-			uint64_t step)
+static void store_every(struct fsc_object *obj, const struct netfs_file *f, uint64_t from,
+			uint64_t to, uint64_t step)
 {
 	for (uint64_t g = from; g < to; g += step)
 		store(obj, f, g * K, K);

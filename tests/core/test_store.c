@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_store.c - keeping bytes of the server: what may be stored, what a completion marks. And reads of
- * what is present.
+ * test_store.c - keeping bytes of the server: what may be stored, what a completion marks. And
+ * reads of what is present.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_together.c - changes, reads and stores at the same time: nobody may be given what was true before.
+ * test_together.c - changes, reads and stores at the same time: nobody may be given what was true
+ * before.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -134,9 +135,9 @@ static void a_voided_store_marks_nothing_and_blocks_its_range(void **state)
 }
 
 /*
- * All at once, against a server that knows for each granule the version that was answered last, and the
- * last that was sent. A read must give something in between. And since the coherency data never change
- * here, the same holds for what is found after a kill.
+ * All at once, against a server that knows for each granule the version that was answered last, and
+ * the last that was sent. A read must give something in between. And since the coherency data never
+ * change here, the same holds for what is found after a kill.
  */
 #define TORTURE_GRANULES 24
 
@@ -314,6 +315,7 @@ static void torture_begin(struct world *w)
 	w->backend.kind = any_kind();
 	w->backend.ids_known = true;
 	w->backend.short_one_in = sim_random(4);
+	w->backend.io_align = sim_chance(2) ? 512 : 4096; /* what a kill may tear */
 	w->params.save_ms = 1 + sim_random(20);
 	w->params.max_errors = 1000;
 	world_open(w);

@@ -15,24 +15,6 @@
 
 static struct netfs_file file = REMOTE(7, 20 * K);
 
-static void fill(struct world *w)
-{
-	struct fsc_object *obj = obj_open(w, &file);
-
-	store_all(obj, &file);
-	CHECK_EQ(check_present(obj, &file), 20);
-	obj_close(obj);
-}
-
-static uint64_t found(struct world *w)
-{
-	struct fsc_object *obj = obj_open(w, &file);
-	uint64_t n = check_present(obj, &file);
-
-	obj_close(obj);
-	return n;
-}
-
 static struct fsc_super super_now(struct world *w)
 {
 	uint8_t raw[FSC_SUPER_SIZE];
@@ -71,9 +53,10 @@ static void volatile_first(struct world *w)
 	if (!w->backend.forgets)
 		CHECK(simstore_log_count(w->store, SIMOP_SYNC,
 					 simstore_ino(w->store, "super")) > 0);
-	fill(w);
+	fill(w, &file);
 	sim_sleep_ms(2000);
-	CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC, simstore_ino(w->store, obj_path(&file))), 0);
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC, simstore_ino(w->store, obj_path(&file))),
+		 0);
 	if (sim_chance(2)) {
 		simstore_log_clear(w->store);
 		world_close(w);
@@ -103,8 +86,8 @@ static void volatile_second(struct world *w)
 	if (left.backend.ids_known && w->backend.ids_known && same_boot && same_mount)
 		believe = true;
 	world_open(w);
-	CHECK_EQ(found(w), believe ? 20 : 0);
-	fill(w);
+	CHECK_EQ(found(w, &file), believe ? 20 : 0);
+	fill(w, &file);
 	world_close(w);
 	w->backend.never_clean = false;
 	CHECK(w->backend.kind != FSC_FS_VOLATILE || !super_now(w).open || left.backend.never_clean);
@@ -118,7 +101,8 @@ static void an_open_flag_of_a_volatile_filesystem_empties_the_cache(void **state
 
 static void safer(struct world *w)
 {
-	enum fsc_fs_kind kind = (enum fsc_fs_kind)sim_random(3), least = (enum fsc_fs_kind)sim_random(3);
+	enum fsc_fs_kind kind = (enum fsc_fs_kind)sim_random(3),
+			 least = (enum fsc_fs_kind)sim_random(3);
 
 	w->backend.kind = kind;
 	w->params.at_least = least;
@@ -137,13 +121,13 @@ static void failed_sync(struct world *w)
 {
 	w->backend.kind = FSC_FS_VOLATILE;
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	simstore_fail(w->store, SIMOP_SYNC_FS, 0, 1, -EIO);
 	world_close(w);
 	CHECK(super_now(w).open);
 	world_open(w);
-	CHECK_EQ(found(w), 0);
-	fill(w);
+	CHECK_EQ(found(w, &file), 0);
+	fill(w, &file);
 	fsc_cache_withdraw(w->cache);
 	world_close(w);
 	CHECK(super_now(w).open);
@@ -160,7 +144,7 @@ static void ordered_first(struct world *w)
 {
 	w->backend.kind = (enum fsc_fs_kind)sim_random(2);
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	sim_kill();
 }
 
@@ -169,7 +153,7 @@ static void ordered_second(struct world *w)
 	w->backend.kind = (enum fsc_fs_kind)sim_random(3);
 	ids(&w->backend, 9, 9);
 	world_open(w);
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 	world_close(w);
 }
 

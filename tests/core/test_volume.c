@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_volume.c - an export's folder: found only if it is its own and of the same coherency data, and
- * thrown away whole otherwise.
+ * test_volume.c - an export's folder: found only if it is its own and of the same coherency data,
+ * and thrown away whole otherwise.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,28 +26,12 @@ static struct fsc_blob text(const char *s)
 static void reacquire(struct world *w, const char *coherency)
 {
 	fsc_volume_relinquish(w->vol, false);
-	CHECK_EQ(fsc_volume_acquire(w->cache, text("9p,server,export"), text(coherency), 0, &w->vol), 0);
+	CHECK_EQ(
+		fsc_volume_acquire(w->cache, text("9p,server,export"), text(coherency), 0, &w->vol),
+		0);
 }
 
 static struct netfs_file file = REMOTE(7, 20 * K);
-
-static void fill(struct world *w)
-{
-	struct fsc_object *obj = obj_open(w, &file);
-
-	store_all(obj, &file);
-	CHECK_EQ(check_present(obj, &file), 20);
-	obj_close(obj);
-}
-
-static uint64_t found(struct world *w)
-{
-	struct fsc_object *obj = obj_open(w, &file);
-	uint64_t n = check_present(obj, &file);
-
-	obj_close(obj);
-	return n;
-}
 
 static int count_names(void *arg, const char *path, const struct fsc_stat *st)
 {
@@ -75,16 +59,18 @@ static void handles(struct world *w)
 	CHECK_EQ(fsc_volume_acquire(NULL, text("x"), text(""), 0, &vol), 0);
 	CHECK(!vol);
 	fsc_volume_relinquish(NULL, true);
-	CHECK_EQ(fsc_volume_acquire(w->cache, (struct fsc_blob){ bytes, 0 }, text(""), 0, &vol), -EINVAL);
+	CHECK_EQ(fsc_volume_acquire(w->cache, (struct fsc_blob){bytes, 0}, text(""), 0, &vol),
+		 -EINVAL);
 	CHECK_EQ(fsc_volume_acquire(w->cache, (struct fsc_blob){ bytes, 256 }, text(""), 0, &vol),
 		 -EINVAL);
 	CHECK_EQ(fsc_volume_acquire(w->cache, text("x"), (struct fsc_blob){ bytes, 256 }, 0, &vol),
 		 -EINVAL);
-	CHECK_EQ(fsc_volume_acquire(w->cache, text("9p,server,export"), text("v2"), 0, &vol), -EBUSY);
+	CHECK_EQ(fsc_volume_acquire(w->cache, text("9p,server,export"), text("v2"), 0, &vol),
+		 -EBUSY);
 	CHECK(!vol);
 	CHECK_EQ(world_stats(w).cache_errors, 0);
-	fill(w);
-	CHECK_EQ(found(w), 20);
+	fill(w, &file);
+	CHECK_EQ(found(w, &file), 20);
 }
 
 static void a_key_is_held_once_and_bad_arguments_are_refused(void **state)
@@ -103,25 +89,27 @@ static void two(struct world *w)
 	key[0] = (uint8_t)sim_random(256);
 	world_open(w);
 	first = w->vol;
-	CHECK_EQ(fsc_volume_acquire(w->cache, (struct fsc_blob){ key, len }, text(""), 0, &second), 0);
-	fill(w);
+	CHECK_EQ(fsc_volume_acquire(w->cache, (struct fsc_blob){key, len}, text(""), 0, &second),
+		 0);
+	fill(w, &file);
 	w->vol = second;
-	CHECK_EQ(found(w), 0);
+	CHECK_EQ(found(w, &file), 0);
 	file.version = 5;
-	fill(w);
-	CHECK_EQ(found(w), 20);
+	fill(w, &file);
+	CHECK_EQ(found(w, &file), 20);
 	w->vol = first;
 	file.version = 1;
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 	fsc_volume_relinquish(second, false);
-	CHECK_EQ(fsc_volume_acquire(w->cache, (struct fsc_blob){ key, len }, text(""), 0, &second), 0);
+	CHECK_EQ(fsc_volume_acquire(w->cache, (struct fsc_blob){key, len}, text(""), 0, &second),
+		 0);
 	w->vol = second;
 	file.version = 5;
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 	file.version = 1;
 	fsc_volume_relinquish(second, true);
 	w->vol = first;
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 }
 
 static void volumes_do_not_mix(void **state)
@@ -139,9 +127,9 @@ static void coherency(struct world *w)
 
 	w->backend.kind = (enum fsc_fs_kind)sim_random(3);
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	reacquire(w, "");
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 	CHECK_EQ(world_stats(w).objects_discarded, 0);
 	simstore_log_clear(w->store);
 	reacquire(w, "v1");
@@ -149,21 +137,21 @@ static void coherency(struct world *w)
 	if (w->backend.kind == FSC_FS_STRICT)
 		CHECK(log_find(w, SIMOP_SYNC_DIR, simstore_ino(w->store, "cache"), 0) >
 		      log_find(w, SIMOP_RENAME, 0, 0));
-	CHECK_EQ(found(w), 0);
-	fill(w);
+	CHECK_EQ(found(w, &file), 0);
+	fill(w, &file);
 	reacquire(w, "v1");
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 20);
 	reacquire(w, longer);
-	CHECK_EQ(found(w), 0);
-	fill(w);
+	CHECK_EQ(found(w, &file), 0);
+	fill(w, &file);
 	memcpy(changed, longer, sizeof(longer));
 	changed[40] ^= 1;
 	if (sim_chance(2)) {
 		reacquire(w, longer);
-		CHECK_EQ(found(w), 20);
+		CHECK_EQ(found(w, &file), 20);
 	} else {
 		reacquire(w, changed);
-		CHECK_EQ(found(w), 0);
+		CHECK_EQ(found(w, &file), 0);
 	}
 	sim_sleep_ms(3000);
 	CHECK_EQ(in_graveyard(w), 0);
@@ -184,16 +172,16 @@ static void flipped(struct world *w)
 	len = simstore_xattr_get(w->store, FOLDER, FSC_XATTR_NAME, value, sizeof(value));
 	CHECK(len >= 36);
 	for (at = 0; at < len; at++) {
-		fill(w);
+		fill(w, &file);
 		simstore_corrupt_xattr(w->store, FOLDER, FSC_XATTR_NAME, (size_t)at,
 				       (uint8_t)(1u << sim_random(8)));
 		reacquire(w, "");
-		CHECK_EQ(found(w), 0);
+		CHECK_EQ(found(w, &file), 0);
 	}
 	CHECK_EQ(world_stats(w).objects_discarded, len);
 	simstore_xattr_set(w->store, FOLDER, FSC_XATTR_NAME, NULL, 0);
 	reacquire(w, "");
-	CHECK_EQ(found(w), 0);
+	CHECK_EQ(found(w, &file), 0);
 }
 
 static void no_flipped_byte_of_the_record_is_believed(void **state)
@@ -207,7 +195,7 @@ static void strange(struct world *w)
 	unsigned int what = sim_random(6);
 
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	world_close(w);
 	if (what < 5)
 		simstore_rename(w->store, FOLDER, "was");
@@ -233,9 +221,9 @@ static void strange(struct world *w)
 	}
 	world_open(w);
 	CHECK_EQ(world_stats(w).objects_discarded, 1);
-	CHECK_EQ(found(w), 0);
-	fill(w);
-	CHECK_EQ(found(w), 20);
+	CHECK_EQ(found(w, &file), 0);
+	fill(w, &file);
+	CHECK_EQ(found(w, &file), 20);
 	sim_sleep_ms(3000);
 	CHECK_EQ(in_graveyard(w), 0);
 }
@@ -251,7 +239,7 @@ static void what_is_not_the_folder_is_moved_away(void **state)
 static void retired(struct world *w)
 {
 	world_open(w);
-	fill(w);
+	fill(w, &file);
 	fsc_volume_relinquish(w->vol, true);
 	w->vol = NULL;
 	CHECK(!simstore_ino(w->store, FOLDER));
@@ -314,7 +302,7 @@ static void buried(struct world *w)
 	world_open(w);
 	for (uint32_t i = 0; i < 30; i++) {
 		file.id = 100 + i;
-		fill(w);
+		fill(w, &file);
 	}
 	file.id = 7;
 	reacquire(w, "other");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_write.c - local writes: what is kept of them, the mark that says so on the disk, and what a crash
- * in the middle leaves.
+ * test_write.c - local writes: what is kept of them, the mark that says so on the disk, and what a
+ * crash in the middle leaves.
  */
 #include <setjmp.h>
 #include <stdarg.h>
