@@ -218,6 +218,7 @@ static void init_locks(struct fsc_cache *cache)
 {
 	fsc_mutex_init(&cache->volumes_mutex, "volumes");
 	fsc_mutex_init(&cache->saver_mutex, "saver");
+	fsc_mutex_init(&cache->super_mutex, "super");
 	fsc_spin_init(&cache->dirty_lock, "dirty");
 	fsc_spin_init(&cache->space_lock, "space");
 	fsc_list_init(&cache->volumes);
@@ -232,6 +233,7 @@ static void free_cache(struct fsc_cache *cache)
 {
 	fsc_spin_destroy(&cache->space_lock);
 	fsc_spin_destroy(&cache->dirty_lock);
+	fsc_mutex_destroy(&cache->super_mutex);
 	fsc_mutex_destroy(&cache->saver_mutex);
 	fsc_mutex_destroy(&cache->volumes_mutex);
 	fsc_free(cache);
@@ -287,6 +289,8 @@ static void mark_closed(struct fsc_cache *cache)
 {
 	struct fsc_super *super = &cache->super;
 
+	if (fsc_load_acquire(&cache->tainted))
+		return;
 	if (cache->kind == FSC_FS_VOLATILE && !cache->be->forgets) {
 		if (cache->be->never_clean || !fsc_cache_is_online(cache) ||
 		    cache->be->ops->sync_fs(cache->be))
@@ -321,7 +325,7 @@ void fsc_cache_close(struct fsc_cache *cache)
 
 void fsc_cache_withdraw(struct fsc_cache *cache)
 {
-	if (!fsc_cache_is_online(cache))
+	if (!cache || !fsc_cache_is_online(cache))
 		return;
 	fsc_store_release(&cache->withdrawn, 1);
 	fsc_log(FSC_LOG_ERR, "cache: withdrawn; everything comes from the server from now on");
@@ -334,7 +338,7 @@ bool fsc_cache_online(struct fsc_cache *cache)
 
 enum fsc_fs_kind fsc_cache_kind(struct fsc_cache *cache)
 {
-	return cache->kind;
+	return cache ? cache->kind : FSC_FS_VOLATILE;
 }
 
 int fsc_cache_sync(struct fsc_cache *cache)

@@ -280,17 +280,22 @@ void fsc_cookie_invalidate(struct fsc_cookie *cookie, const struct fsc_cookie_pa
 			   struct fsc_event *done)
 {
 	unsigned long irq;
+	bool known;
 
 	if (!cookie) {
 		if (done)
 			done->fn(done);
 		return;
 	}
+	known = now && now->coherency.len <= FSC_COHERENCY_MAX && now->size <= INT64_MAX;
 	irq = fsc_spin_lock(&cookie->lock);
-	fsc_cookie_label(cookie, now);
-	cookie->keep_after_ms = fsc_max64(cookie->keep_after_ms, now->keep_after_ms);
-	/* The coming write is not proven to be the only one (I10): nothing is kept until it is over. */
-	cookie->uncached = cookie->modifying;
+	if (known) {
+		fsc_cookie_label(cookie, now);
+		cookie->keep_after_ms = fsc_max64(cookie->keep_after_ms, now->keep_after_ms);
+	}
+	/* The coming write is not proven to be the only one (I10): nothing is kept until it is over.
+	 * Nor is anything that there is no telling the version of. */
+	cookie->uncached = cookie->modifying || !known;
 	if (done) {
 		done->next = cookie->events;
 		cookie->events = done;

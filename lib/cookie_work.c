@@ -194,6 +194,8 @@ static void do_replace(struct fsc_cookie *cookie, struct fsc_event **done)
 		open_object(cookie, &label, &obj);
 	if (obj)
 		replace_object(obj, &label);
+	else
+		fsc_object_forget(cookie->vol, (struct fsc_blob){ cookie->key, cookie->key_len });
 
 	irq = fsc_spin_lock(&cookie->lock);
 	cookie->clean = label.version;

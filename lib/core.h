@@ -8,7 +8,9 @@
  *	cache.saver_mutex
  *	generation.save_mutex
  *	object.name_mutex
- *	any one spinlock: object.lock, generation.lock, cache.dirty_lock, cache.space_lock, volume.lock
+ *	cache.super_mutex
+ *	spinlocks; cookie.h has those of the userspace rooms, of which cookie.lock may be held around
+ *	object.lock, and that around none. Of these here any one: object.lock, generation.lock, cache.dirty_lock, cache.space_lock, volume.lock
  */
 #ifndef FSC_CORE_H
 #define FSC_CORE_H
@@ -54,8 +56,10 @@ struct fsc_cache {
 	bool syncs;             /* anything is worth a sync: neither volatile nor forgotten */
 	struct fsc_workq *wq;
 	struct fsc_dir *root, *cache_dir, *graveyard, *tmp;
+	struct fsc_mutex super_mutex; /* innermost of the mutexes */
 	struct fsc_super super; /* as stored last */
 	uint32_t withdrawn;     /* set once; fsc_load_acquire() */
+	uint32_t tainted;       /* likewise: what is stored must not be believed again */
 
 	struct fsc_mutex volumes_mutex; /* the list, and names below cache/ */
 	struct fsc_list volumes;
@@ -196,6 +200,8 @@ void (**fsc_cache_readside_free_fn(struct fsc_cache *cache))(struct fsc_cache *)
 /* super.c */
 int fsc_super_load(struct fsc_cache *cache, bool *fresh, bool *damaged);
 int fsc_super_store(struct fsc_cache *cache);
+/* Something outdated can't be removed: no later open may believe anything in here [waits]. */
+void fsc_super_taint(struct fsc_cache *cache);
 
 /* graveyard.c */
 /* Move what @name in @dir leads to, file or directory, to the graveyard [waits]. */
@@ -218,6 +224,8 @@ void fsc_label_make(struct fsc_label *label, struct fsc_blob coherency);
  * with *@gone telling whether there was something. Withdraws the cache if it can't be done. */
 int fsc_object_drop_name(struct fsc_object *obj, bool *gone);
 int fsc_object_sync_removal(struct fsc_object *obj);
+/* What is stored under a key that is not open must go, without opening it [waits]. */
+int fsc_object_forget(struct fsc_volume *vol, struct fsc_blob key);
 
 /* generation.c */
 struct fsc_gen *fsc_gen_new(struct fsc_object *obj, uint64_t size); /* not yet the object's */

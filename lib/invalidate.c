@@ -53,20 +53,18 @@ void fsc_object_invalidate(struct fsc_object *obj, struct fsc_blob coherency, ui
 	struct fsc_cache *cache = obj->vol->cache;
 	struct fsc_gen *old = obj->gen;
 	bool gone = false;
-	int err = 0;
+	int err;
 
 	fsc_object_expire(obj);
 	fsc_stat_add(cache, FSC_STAT_OBJECTS_INVALIDATED, 1);
 	relabel(obj, old, coherency, size);
 	/* The old name goes before the new generation is there: so the name never leads to the new
 	 * one's file here, and what is removed is always what is outdated. */
-	if (fsc_cache_is_online(cache)) {
-		fsc_mutex_lock(&obj->name_mutex);
-		err = fsc_object_drop_name(obj, &gone);
-		if (gone && old)
-			old->linked = false;
-		fsc_mutex_unlock(&obj->name_mutex);
-	}
+	fsc_mutex_lock(&obj->name_mutex);
+	err = fsc_object_drop_name(obj, &gone);
+	if (gone && old)
+		old->linked = false;
+	fsc_mutex_unlock(&obj->name_mutex);
 	if (!err && gone) {
 		err = fsc_object_sync_removal(obj);
 		if (err)

@@ -53,7 +53,6 @@ static int prepare(struct fsc_download *d)
 	gio->buf.mem = d->buf.mem;
 	gio->buf.off = (size_t)(d->keep_pos - d->start);
 	gio->buf.len = (size_t)(d->keep_end - d->keep_pos);
-	gio->flags = FSC_IO_MAY_BLOCK; /* this thread is here for nothing else */
 	gio->done = stored;
 	/* This thread has time, and the one that drives the backend may be waiting for us. */
 	gio->flags = FSC_IO_MAY_BLOCK;

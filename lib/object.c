@@ -49,6 +49,7 @@ static int disarm(struct fsc_object *obj, int err)
 		return 0;
 	fsc_log(FSC_LOG_ERR, "cache: an outdated object cannot be removed");
 	fsc_cache_withdraw(cache);
+	fsc_super_taint(cache);
 	return err;
 }
 
@@ -88,7 +89,7 @@ int fsc_object_sync_removal(struct fsc_object *obj)
 	if (err == -ENOENT)
 		return ops->sync_dir(obj->vol->dir); /* it went as a whole */
 	if (err)
-		return err;
+		return ops->sync_fs(cache->be); /* no descriptor left, say: the long way */
 	err = ops->sync_dir(dir);
 	ops->dir_close(dir);
 	return err;
@@ -435,8 +436,7 @@ static void close_unwanted(struct fsc_object *obj, struct fsc_gen *gen, bool ret
 		fsc_gen_expire(gen);
 		fsc_gen_detach(gen);
 	}
-	if (!fsc_cache_is_online(cache))
-		return;
+	/* Also when the cache was withdrawn: a later one must not find it. */
 	err = fsc_object_drop_name(obj, &gone);
 	if (!err && gone) {
 		if (gen)
@@ -498,6 +498,25 @@ void fsc_object_close(struct fsc_object *obj, const struct fsc_blob *proven, boo
 	leave_table(obj);
 	fsc_gen_put_wait(gen);
 	free_object(obj);
+}
+
+int fsc_object_forget(struct fsc_volume *vol, struct fsc_blob key)
+{
+	struct fsc_object *obj = new_object(vol, key, (struct fsc_blob){ NULL, 0 }, 0);
+	bool gone;
+	int err;
+
+	if (!obj) {
+		/* No memory to find its name with. */
+		fsc_cache_withdraw(vol->cache);
+		fsc_super_taint(vol->cache);
+		return -ENOMEM;
+	}
+	err = fsc_object_drop_name(obj, &gone);
+	if (!err && gone)
+		err = fsc_object_sync_removal(obj);
+	free_object(obj);
+	return err;
 }
 
 uint64_t fsc_object_size(struct fsc_object *obj)

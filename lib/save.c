@@ -257,13 +257,15 @@ static bool begin(struct fsc_gen *gen, uint32_t flags)
 	return go;
 }
 
-static void save_again(struct fsc_gen *gen)
+/* More is present than was declared: soon, or, where it was for lack of room, at the end. */
+static void save_again(struct fsc_gen *gen, bool soon)
 {
 	unsigned long irq = fsc_spin_lock(&gen->lock);
 
 	gen->unsaved = true;
 	fsc_spin_unlock(&gen->lock, irq);
-	fsc_gen_dirty(gen);
+	if (soon)
+		fsc_gen_dirty(gen);
 }
 
 static void failed(struct fsc_gen *gen, int err)
@@ -303,8 +305,8 @@ int fsc_gen_save(struct fsc_gen *gen, uint64_t size, uint32_t flags, bool *store
 	if (!err && stored)
 		*stored = s->stored;
 	/* Who had no time for a slot left that to the next save. A marked value says enough. */
-	if (!err && s->part && (flags & FSC_SAVE_NO_SLOT) && !s->rec.modifying)
-		save_again(gen);
+	if (!err && s->part && !s->rec.modifying)
+		save_again(gen, flags & FSC_SAVE_NO_SLOT);
 	/* A long map is not written again and again: a tenth of the time at most. */
 	if (!err && gen->in_slot)
 		gen->next_save_ms = fsc_now_ms() + 10 * (fsc_now_ms() - started);
@@ -362,7 +364,7 @@ int fsc_gen_undeclare(struct fsc_gen *gen, uint64_t size)
 	if (!gen->obj || !gen->stored_bits)
 		return 0;
 	if (!fsc_cache_is_online(gen->cache))
-		return -ENOBUFS;
+		return drop(gen); /* nothing is saved any more, and a later open must not believe it */
 	if (!stored)
 		err = fsc_gen_save(gen, size, FSC_SAVE_ALWAYS | FSC_SAVE_NO_SLOT, &stored);
 	if (!err && stored && gen->cache->kind == FSC_FS_STRICT)

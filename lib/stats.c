@@ -42,8 +42,8 @@ void fsc_cache_error(struct fsc_cache *cache, int err, const char *what)
 		fsc_stat_add(cache, kind, 1);
 	n = fsc_count_read(&cache->stats[kind]);
 	if (worth_saying(n))
-		fsc_log(FSC_LOG_WARN, "cache: %s: error %d (%llu so far)", what, err,
-			(unsigned long long)n);
+		fsc_log(kind == FSC_STAT_NO_SPACE ? FSC_LOG_INFO : FSC_LOG_WARN,
+			"cache: %s: error %d (%llu so far)", what, err, (unsigned long long)n);
 	if (!fsc_is_fault(err))
 		return;
 	fsc_count_add(&cache->errors_in_row, 1);

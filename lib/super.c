@@ -133,6 +133,13 @@ static int create_super(struct fsc_cache *cache)
 	return err;
 }
 
+static bool must_sync(const struct fsc_cache *cache)
+{
+	if (cache->be->forgets)
+		return false;
+	return cache->kind == FSC_FS_VOLATILE || fsc_load_acquire(&cache->tainted);
+}
+
 /* Store cache->super; durable when it returns where that matters to anyone. */
 int fsc_super_store(struct fsc_cache *cache)
 {
@@ -146,8 +153,23 @@ int fsc_super_store(struct fsc_cache *cache)
 	if (err)
 		return err;
 	err = write_super(cache, file);
-	if (!err && cache->kind == FSC_FS_VOLATILE && !cache->be->forgets)
+	if (!err && must_sync(cache))
 		err = ops->sync(file, false);
 	ops->file_close(file);
 	return err;
+}
+
+/* As if it had been left open on another machine: the next open empties it, whatever kind of
+ * filesystem it is on. */
+void fsc_super_taint(struct fsc_cache *cache)
+{
+	fsc_mutex_lock(&cache->super_mutex);
+	if (!fsc_load_acquire(&cache->tainted)) {
+		fsc_store_release(&cache->tainted, 1);
+		cache->super.open = true;
+		cache->super.ids_known = false;
+		if (fsc_super_store(cache))
+			fsc_log(FSC_LOG_ERR, "cache: and that can't be written down: remove it");
+	}
+	fsc_mutex_unlock(&cache->super_mutex);
 }

@@ -121,6 +121,25 @@ int fsc_ur_open_at(const struct fsc_dir *dir, const char *name, int flags, mode_
 }
 
 /*
+ * Without a descriptor left outdated names must still go. So the folder is looked at instead of held:
+ * only our own user, whom ROOT is closed to all but, could put a link in its place in between.
+ */
+static int place_unopened(const struct fsc_dir *dir, const char *parent, const char *name,
+			  struct fsc_ur_place *out)
+{
+	struct statx x;
+	int err = fsc_ur_statx(dir->fd, parent, &x);
+
+	if (err)
+		return err;
+	if (!S_ISDIR(x.stx_mode) || fsc_ur_dev(&x) != dir->u->dev)
+		return -EUCLEAN;
+	out->dir = dir->fd;
+	out->last = name;
+	return 0;
+}
+
+/*
  * The calls that change names have no such flags, and follow links in all but the last component.
  */
 int fsc_ur_place(const struct fsc_dir *dir, const char *name, struct fsc_ur_place *out)
@@ -142,6 +161,8 @@ int fsc_ur_place(const struct fsc_dir *dir, const char *name, struct fsc_ur_plac
 	out->dir = fsc_ur_open_at(dir, parent, O_PATH | O_DIRECTORY, 0);
 	out->last = slash + 1;
 	out->opened = out->dir >= 0;
+	if (out->dir == -EMFILE || out->dir == -ENFILE)
+		return place_unopened(dir, parent, name, out);
 	return out->opened ? 0 : out->dir;
 }
 
@@ -180,5 +201,6 @@ void fsc_ur_stat_from(const struct statx *x, struct fsc_stat *out)
 		.size = x->stx_size,
 		.bytes = x->stx_blocks * 512,
 		.atime_s = (uint64_t)x->stx_atime.tv_sec,
+		.atime_ns = x->stx_atime.tv_nsec,
 	};
 }

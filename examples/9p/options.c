@@ -313,6 +313,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	stats_command(o->command_name);
 	parse_rest(o, (int)o->nr_paths, o->paths);
 	if (!o->server) {
+		fprintf(stderr, "%s: no --server was given\n", program_invocation_short_name);
 		argp_help(&argp, stderr, ARGP_HELP_SEE, argv[0]);
 		exit(EXIT_USAGE);
 	}

@@ -12,7 +12,8 @@
  *          library held, on threads of the backend, of the client, or inside the call.
  * Lifetime acquire gives one reference, relinquish takes it back. Relinquish cookies before their
  *          volume, volumes before the cache. Keys and coherency data are copied before a call
- *          returns. Ops tables live as long as what they were given to.
+ *          returns. Ops tables, and what a read's netfs points to, live until the volume was
+ *          relinquished: a download may outlive the read that began it.
  * Fork     Open the cache after fork: in a forked child the io_uring backend answers -EINVAL.
  */
 #ifndef FSCACHE_FSCACHE_H
@@ -109,7 +110,9 @@ void fsc_cookie_unuse(struct fsc_cookie *cookie);
  * The file changed on the server, or is about to be changed by us [any]. A read begun earlier may
  * return old bytes, and stores nothing; a read begun later sees none of the old object. @done (may
  * be NULL) is called once when the old name is gone from the disk, and only then will no crash
- * bring it back.
+ * bring it back. (If it can't be removed at all, the whole cache is emptied when it is next opened.)
+ * @now: the key is ignored; NULL, or lengths and sizes that acquire would refuse: what the file is now
+ * isn't known, and it is uncached until its last use ends.
  */
 void fsc_cookie_invalidate(struct fsc_cookie *cookie, const struct fsc_cookie_params *now,
 			   struct fsc_event *done);

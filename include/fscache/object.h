@@ -20,6 +20,10 @@
 #include "backend.h"
 #include "cache.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct fsc_object;
 struct fsc_gen;
 
@@ -33,9 +37,10 @@ struct fsc_gen;
 int fsc_object_open(struct fsc_volume *vol, struct fsc_blob key, struct fsc_blob coherency,
 		    uint64_t size, struct fsc_object **out);
 /*
- * Save, link, let go [waits]; @retire discards instead. I/O may still be running on pinned
- * generations. @proven (may be NULL): new coherency data after local writes, only with the proof
- * that I10 asks for; without it an object that was written to is discarded.
+ * Save, link, let go [waits, also for stores in flight]; @retire discards instead. Reads may
+ * still be running on pinned generations: they end in -ESTALE, as does what begins there later.
+ * @proven (may be NULL): new coherency data after local writes, only with the proof that I10 asks
+ * for; without it an object that was written to is discarded.
  */
 void fsc_object_close(struct fsc_object *obj, const struct fsc_blob *proven, bool retire);
 /* Save now [waits]. @proven as above, which ends the modifying use: no local write may be in
@@ -110,7 +115,8 @@ void fsc_gen_read(struct fsc_gio *gio);
  * gio, for what lies behind it).
  *   0         go on with store, store_zero or cancel, exactly one of them
  *   -ENODATA  nothing to do: all of it is present
- *   -ESTALE   changed since the sample    -EBUSY  being stored by somebody else
+ *   -ESTALE   changed since the sample, or a local write isn't answered yet
+ *   -EBUSY    being stored by somebody else
  *   -ENOSPC   no room or limits           -ENOMEM, -ENOBUFS  not now
  * The last granule of the object is stored if @buf reaches past the object's size up to the
  * granule's end, with zeroes there.
@@ -132,7 +138,9 @@ void fsc_gen_store_cancel(struct fsc_gio *gio); /* [any] */
  *             fsc_gen_write() or fsc_gen_store_cancel()
  *   -ENOBUFS  nothing is to be stored (and nothing stale is left present): this is no error
  * A write that reaches the object's size may end there if @buf reaches, with zeroes, up to the
- * granule's end. Write [any] as store. Tell when the server has answered [any].
+ * granule's end. Write [any] as store. Tell when the server has answered [any]: each prepare is followed
+ * by one fsc_gen_write_answered(), whatever it returned; until then nothing of the server's is kept. If
+ * the generation is no longer the object's when prepare returns, prepare the current one as well.
  */
 int fsc_gen_write_prepare(struct fsc_gio *gio, bool keep);
 void fsc_gen_write(struct fsc_gio *gio);
@@ -141,4 +149,7 @@ void fsc_gen_write_answered(struct fsc_gen *gen);
  * in any case. */
 int fsc_gen_clear(struct fsc_gen *gen, uint64_t pos, uint64_t len);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -2,7 +2,7 @@
 /*
  * uring.h - open the io_uring backend on a directory.
  *
- * Transfers go through io_uring, or, where that is refused, through preadv2 and pwritev2 on a few
+ * Transfers go through io_uring, or, where that is refused, through pread and pwrite on a few
  * threads. Everything else is system calls in the caller's thread.
  */
 #ifndef FSCACHE_URING_H

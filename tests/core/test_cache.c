@@ -353,11 +353,12 @@ static void withdraw(struct world *w)
 	obj_invalidate(obj, &file);
 	CHECK_EQ(fsc_object_commit(obj, NULL), -ENOBUFS);
 	fsc_object_close(obj, NULL, sim_chance(2));
-	CHECK_EQ(simstore_log_count(w->store, SIMOP_UNLINK, 0), 0);
+	/* The coherency data may be the same again: a later open must not find what is outdated. */
+	CHECK(simstore_log_count(w->store, SIMOP_UNLINK, 0) >= 1);
 	xfer_free(x);
 	fsc_gen_put(gen);
 	world_reopen(w);
-	CHECK_EQ(found(w, &file), 20);
+	CHECK_EQ(found(w, &file), 0);
 }
 
 static void after_withdrawing_nothing_is_served_and_all_is_given_back(void **state)

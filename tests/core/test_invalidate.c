@@ -378,11 +378,14 @@ static void a_removal_is_synced_where_that_is_asked_for(void **state)
 
 static void no_unlink(struct world *w)
 {
-	struct netfs_file f = REMOTE(7, 20 * K), old = f;
+	struct netfs_file f = REMOTE(7, 20 * K), old = f, other = REMOTE(8, 8 * K);
 	bool rename = sim_chance(2);
 	struct fsc_object *obj;
 
 	world_open(w);
+	obj = obj_open(w, &other);
+	store_all(obj, &other);
+	obj_close(obj);
 	obj = obj_open(w, &f);
 	store_all(obj, &f);
 	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
@@ -394,6 +397,11 @@ static void no_unlink(struct world *w)
 	CHECK_EQ(disk(w, &old)->exists, !rename);
 	CHECK_EQ(check_present(obj, &f), 0);
 	CHECK_EQ(store_all(obj, &f), rename ? 20 * (int64_t)K : -ENOBUFS);
+	obj_close(obj);
+	/* What had to be left is believed by no later open, nor is anything beside it. */
+	world_reopen(w);
+	obj = obj_open(w, &other);
+	CHECK_EQ(check_present(obj, &other), rename ? 8 : 0);
 	obj_close(obj);
 }
 

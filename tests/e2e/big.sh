@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# big.sh - files over 1 GiB and over 4 GiB, sparse on the server: offsets, holes, what a whole one costs.
+# big.sh - files over 1 GiB and over 4 GiB, sparse on the server: offsets, holes, what a whole
+# one costs.
 
 . "$(dirname "$0")/lib.sh"
 setup
@@ -13,7 +14,8 @@ islands() { # FILE OFFSET...: some bytes at each
 	shift
 	for fsc_at in "$@"; do
 		head -c 10000 /dev/urandom |
-			dd of="$fsc_file" bs=1M oflag=seek_bytes seek="$fsc_at" conv=notrunc status=none
+			dd of="$fsc_file" bs=1M oflag=seek_bytes seek="$fsc_at" conv=notrunc \
+				status=none
 	done
 }
 

@@ -7,7 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 setup
 
-kinds='grown shrunk replaced rewritten touched truncated rewritten-backdated exchanged-a exchanged-b'
+kinds='grown shrunk replaced rewritten touched truncated rewritten-backdated
+	exchanged-a exchanged-b'
 
 make_files() {
 	for kind in $kinds; do
@@ -59,7 +60,8 @@ between_runs() {
 		warm "$kind"
 	done
 	verified
-	# the file that was replaced has a number of its own, and of an empty one nothing is looked up
+	# the file that was replaced has a number of its own, and of an empty one nothing is looked
+	# up
 	verified_is stale 2
 }
 

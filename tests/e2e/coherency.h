@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * coherency.h - what fsc9p stores as coherency data of a file that the server says nothing of but what
- * stat says: diod and nfs-ganesha report version numbers of 0.
+ * coherency.h - what fsc9p stores as coherency data of a file that the server says nothing of but
+ * what stat says: diod and nfs-ganesha report version numbers of 0.
  */
 #ifndef E2E_COHERENCY_H
 #define E2E_COHERENCY_H

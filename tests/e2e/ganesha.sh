@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# ganesha.sh - the same over another server: nfs-ganesha, whose errors are of a type of their own, and
-# which has no use for a data version.
+# ganesha.sh - the same over another server: nfs-ganesha, whose errors are of a type of their own,
+# and which has no use for a data version.
 
 . "$(dirname "$0")/lib.sh"
 need python3

@@ -3,8 +3,9 @@
 #
 # leaks.sh - valgrind finds no leak and no error in the client, cold, warm, changed and cut off.
 #
-# With transfers on threads: valgrind holds back all other threads while one waits in io_uring_enter. The
-# ring has the sanitizers' leak check: this folder's tests can be run on an instrumented build too.
+# With transfers on threads: valgrind holds back all other threads while one waits in
+# io_uring_enter. The ring has the sanitizers' leak check: this folder's tests can be run on an
+# instrumented build too.
 
 . "$(dirname "$0")/lib.sh"
 setup

@@ -42,7 +42,8 @@ setup() {
 	cache=$tmp/cache
 	mkdir -m 755 "$export" || die "mkdir"
 	chmod 1777 "$tmp" # for clients that aren't root
-	server_pid= server=
+	server_pid=
+	server=
 	at_exit stop_server
 }
 
@@ -63,7 +64,10 @@ server_diod() {
 }
 
 free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+	python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
 }
 
 # ganesha's 9P listens on every address: in_own_network comes first, where that can be had.
@@ -227,9 +231,9 @@ agrees() { # COMPARISON-OF-BYTES COMPARISON-OF-READS
 		wrong "no statistics were written (status $status)"
 		return
 	fi
-	[ "$(stat_of server_read_bytes)" "$1" "$(counted rread_bytes)" ] ||
+	test "$(stat_of server_read_bytes)" "$1" "$(counted rread_bytes)" ||
 		wrong "the server sent $(counted rread_bytes) bytes of data, as counted outside"
-	[ "$(stat_of server_reads)" "$2" "$(counted treads)" ] ||
+	test "$(stat_of server_reads)" "$2" "$(counted treads)" ||
 		wrong "the server was asked to read $(counted treads) times, as counted outside"
 	[ "$(counted malformed)" = 0 ] || wrong "malformed messages"
 }
@@ -239,7 +243,8 @@ agree_but_for_answers() {
 	agrees -eq -le
 }
 
-# After a client that was ended from outside: what was under way when it went may not have reached it.
+# After a client that was ended from outside: what was under way when it went may not have
+# reached it.
 agree_at_most() {
 	agrees -le -le
 }
@@ -316,7 +321,7 @@ uncached() { # PATH OPTION...
 
 nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
 
-# Each granule in the cache is what the server has. [--tampered] [--killed]
+# Each granule in the cache is what the server has. [--killed]
 verified() {
 	"$verify" "$@" "$cache" "$export" >"$tmp/verified" 2>"$tmp/verify.err" || {
 		fail "$scenario: the cache holds what the server doesn't have"

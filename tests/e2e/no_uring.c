@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * no_uring.c - run a program for which io_uring is refused, as containers do it: by a seccomp filter
- * that answers EPERM.
+ * no_uring.c - run a program for which io_uring is refused, as containers do it: by a seccomp
+ * filter that answers EPERM.
  *
  *   no_uring PROGRAM ARGUMENT...
  */

@@ -64,9 +64,9 @@ check_stats() {
 	python3 - "$tmp/stats" "$status" >"$tmp/json" 2>&1 <<-'END' || wrong "$(cat "$tmp/json")"
 		import json, sys
 		s = json.load(open(sys.argv[1]))
-		names = """server_read_bytes server_reads cache_read_bytes cache_reads cache_write_bytes
-		    objects_created objects_found objects_invalidated objects_discarded not_kept_bytes
-		    cache_errors""".split()
+		names = """server_read_bytes server_reads cache_read_bytes cache_reads
+		    cache_write_bytes objects_created objects_found objects_invalidated
+		    objects_discarded not_kept_bytes cache_errors""".split()
 		for name in names:
 		    assert isinstance(s[name], int) and s[name] >= 0, name
 		assert s.get("exit_status", int(sys.argv[2])) == int(sys.argv[2]), "exit_status"
@@ -106,7 +106,8 @@ statistics() {
 	status_is 2
 	check_stats
 	begin "statistics that can't be written"
-	bare --server "$server" --aname "$export" --cache "$cache" --stats "$tmp/none/stats" cat file
+	bare --server "$server" --aname "$export" --cache "$cache" --stats "$tmp/none/stats" \
+		cat file
 	status_is 1
 	says none/stats
 	begin "output that can't be written"

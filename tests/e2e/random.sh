@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# random.sh - random reads over 1 GiB until half of it is present, on ext4: a new process finds all of
-# that half, though its map is far too long for an xattr.
+# random.sh - random reads over 1 GiB until half of it is present, on ext4: a new process finds
+# all of that half, though its map is far too long for an xattr.
 
 . "$(dirname "$0")/lib.sh"
 setup

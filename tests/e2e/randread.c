@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * randread.c - random reads of one granule through the cache, many at a time, each compared with the
- * server's file.
+ * randread.c - random reads of one granule through the cache, many at a time, each compared with
+ * the server's file.
  *
  *   randread --server ADDRESS --export FOLDER --cache DIR --dev NAME --file NAME
  *            [--seed N] [--reads N] [--depth N]
  *
- * The same seed reads the same granules in the same order, none twice, so that a second process can ask
- * for exactly what the first left. FOLDER is what the server exports and what is attached to, NAME
- * stands for the server in the cache, as fsc9p's --volume-dev does. One JSON object on stdout.
+ * The same seed reads the same granules in the same order, none twice, so that a second process
+ * can ask for exactly what the first left. FOLDER is what the server exports and what is attached
+ * to, NAME stands for the server in the cache, as fsc9p's --volume-dev does. One JSON object on
+ * stdout.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -271,6 +272,9 @@ int main(int argc, char **argv)
 		die(opt.file, -EINVAL);
 	reads = read_all(&r);
 	remote_close(&r, false);
+	for (uint64_t i = 0; i < opt.depth; i++)
+		free(state.slots[i].buf);
+	free(path);
 	fsc_volume_relinquish(s.volume, false);
 	report(&s, reads);
 	fsc_cache_close(s.cache);

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# tamper.sh - somebody had hands on the cache: never a wrong byte, never a crash, and service goes on.
+# tamper.sh - somebody had hands on the cache: never a wrong byte, never a crash, and service
+# goes on.
 #
 # What can't be told, and isn't tried, is other bytes in a backing file: they have no checksum. Long
 # maps, which have one, are in random.sh.
@@ -217,7 +218,8 @@ folders_replaced() {
 	served file
 	begin "a strange file in each folder"
 	fresh
-	for folder in "$cache" "$cache/cache" "$cache/graveyard" "$volume" "$(dirname "$object")"; do
+	for folder in "$cache" "$cache/cache" "$cache/graveyard" "$volume" \
+		"$(dirname "$object")"; do
 		echo strange >"$folder/strange"
 	done
 	warm file
@@ -337,9 +339,20 @@ file_sizes() {
 	verified
 }
 
+# What all these tests lean on.
+verify_sees_it() {
+	begin "verify, of a cache with one wrong bit"
+	fresh
+	verified
+	tamper flip-data "$object" 9000
+	"$verify" "$cache" "$export" >"$tmp/verified" 2>"$tmp/verify.err" && wrong "it saw nothing"
+	verified_is mismatches 1
+}
+
 make_files
 server_diod
 settle
+verify_sees_it
 each_byte
 each_byte_of_volume
 each_byte_of_super

@@ -16,7 +16,8 @@ make_tree() {
 		    os.makedirs(folder)
 		    for f in range(60):
 		        with open(os.path.join(folder, "file-%d" % f), "wb") as out:
-		            out.write(random.randbytes(random.choice((0, 1, 100, 4096, 9000, 30000))))
+		            size = random.choice((0, 1, 100, 4096, 9000, 30000))
+		            out.write(random.randbytes(size))
 	END
 	ln -s / "$export/tree/link-out"
 	ln -s . "$export/tree/link-round"

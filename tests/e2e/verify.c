@@ -3,15 +3,15 @@
  * verify.c - reads a cache directory back, with nobody using it, and compares every granule that it
  * declares present with the server's file.
  *
- *   verify [--tampered] [--killed] CACHE EXPORT
+ *   verify [--killed] CACHE EXPORT
  *
  * Goes by the format alone: each object's xattr is decoded, its digest recomputed, its map walked
  * (runs, bitmap, or the slot that it points to), and its data compared with the file below EXPORT
  * whose inode number is the key, if the coherency data are those of that file as it is now. An
  * object of another version is stale: it is counted, and nothing can be said of its data.
  *
- * Wrong are: a granule that differs; and, unless --tampered, a name that leads to something that
- * isn't believed; and a complete object whose file hasn't its size (--killed: it may be longer).
+ * Wrong are: a granule that differs; a name that leads to something that isn't believed; and a
+ * complete object whose file hasn't its size (--killed: it may be longer).
  *
  * One JSON object on stdout, what is wrong on stderr. 0: all agree, 1: not, 2: couldn't look.
  */
@@ -41,7 +41,7 @@ static struct {
 	uint64_t present_bytes; /* of objects that aren't stale: file data, without padding */
 } totals;
 
-static bool tampered, killed;
+static bool killed;
 
 struct object {
 	const char *path; /* below the volume's folder */
@@ -151,8 +151,7 @@ static void wrong(const struct object *o, const char *why)
 static void unbelieved(const struct object *o, const char *why)
 {
 	totals.unbelieved++;
-	if (!tampered)
-		wrong(o, why);
+	wrong(o, why);
 }
 
 /* --- Data ------------------------------------------------------------------------------------ */
@@ -218,15 +217,19 @@ static void compare_run(const struct object *o, int server, uint64_t start, uint
 
 /* --- The map --------------------------------------------------------------------------------- */
 
+static uint64_t granules_of(const struct object *o)
+{
+	return (o->rec.size + FSC_GRANULE_SIZE - 1) >> FSC_GRANULE_SHIFT;
+}
+
 static void walk_map(const struct object *o, int server, enum fsc_map_kind kind,
 		     struct fsc_blob map)
 {
-	uint64_t granules = (o->rec.size + FSC_GRANULE_SIZE - 1) >> FSC_GRANULE_SHIFT;
 	struct fsc_map_reader r;
 	uint64_t start, end;
 	int n;
 
-	fsc_map_reader_init(&r, kind, map, granules);
+	fsc_map_reader_init(&r, kind, map, granules_of(o));
 	while ((n = fsc_map_reader_next(&r, &start, &end)) > 0)
 		compare_run(o, server, start, end);
 	if (n < 0)
@@ -264,7 +267,7 @@ static void check_complete(const struct object *o, int server)
 	if (o->st.stx_size != o->rec.size && !(killed && o->st.stx_size > o->rec.size))
 		wrong(o, "complete, but the file's size is not the object's");
 	if (o->rec.size)
-		compare_run(o, server, 0, (o->rec.size + FSC_GRANULE_SIZE - 1) >> FSC_GRANULE_SHIFT);
+		compare_run(o, server, 0, granules_of(o));
 }
 
 /* --- One object ------------------------------------------------------------------------------ */
@@ -372,10 +375,8 @@ static void each(int parent, const char *name,
 	struct dirent *e;
 
 	if (!d) {
-		if (!tampered) {
-			fprintf(stderr, "verify: %s: %s\n", name, strerror(errno));
-			totals.wrong++;
-		}
+		fprintf(stderr, "verify: %s: %s\n", name, strerror(errno));
+		totals.wrong++;
 		return;
 	}
 	while ((e = readdir(d)))
@@ -420,7 +421,6 @@ static void check_volume(struct object *o, int cache, const char *cache_name, co
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "tampered", no_argument, NULL, 't' },
 		{ "killed", no_argument, NULL, 'k' },
 		{ 0 },
 	};
@@ -428,13 +428,12 @@ int main(int argc, char **argv)
 	int opt, root;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		tampered |= opt == 't';
 		killed |= opt == 'k';
 		if (opt == '?')
 			return 2;
 	}
 	if (argc - optind != 2) {
-		fprintf(stderr, "usage: verify [--tampered] [--killed] CACHE EXPORT\n");
+		fprintf(stderr, "usage: verify [--killed] CACHE EXPORT\n");
 		return 2;
 	}
 	root = open(argv[optind], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
