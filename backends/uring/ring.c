@@ -327,10 +327,9 @@ static void begin_dispatch(struct fsc_ur_ring *r)
 
 /* Leave the descriptor readable if there is something to dispatch. Here no completions are taken
  * out of the kernel's hands, so that it still tells of them. */
-static void end_dispatch(struct fsc_ur_ring *r)
+static void leave_readable(struct fsc_ur_ring *r)
 {
-	while (fsc_load_acquire(&r->polled) &&
-	       (io_uring_sq_ready(&r->ring) || (r->backlog && has_room(r)))) {
+	while (io_uring_sq_ready(&r->ring) || (r->backlog && has_room(r))) {
 		arm_wake(r);
 		start_waiting(r);
 		if (io_uring_submit(&r->ring) <= 0)
@@ -338,6 +337,13 @@ static void end_dispatch(struct fsc_ur_ring *r)
 	}
 	if (!fall_asleep(r) || io_uring_sq_ready(&r->ring) || io_uring_cq_ready(&r->ring))
 		wake_driver(r);
+}
+
+/* Who never polls comes back by itself, and needs no system call to be told to. */
+static void end_dispatch(struct fsc_ur_ring *r)
+{
+	if (fsc_load_acquire(&r->polled))
+		leave_readable(r);
 	r->dispatching = false;
 }
 
