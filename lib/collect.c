@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * collect.c - a read request, the long way: cut it into parts, start them side by side, and see what
- * came of them.
+ * collect.c - a read request, the long way: cut it into parts, start them side by side, and see
+ * what came of them.
  *
- * A request goes in rounds of at most FSC_PARTS_MAX parts. Nobody looks at a part before all parts of
- * its round have ended: then whoever ended the last one, or the starter if all ended while it was
- * starting them, holds the request alone and needs no lock. Next rounds are started by a work item (or
- * by the thread that waits), never by a completion: so completions don't nest, however many come
- * while a round is being started, and what allocates runs where it may sleep.
+ * A request goes in rounds of at most FSC_PARTS_MAX parts. Nobody looks at a part before all parts
+ * of its round have ended: then whoever ended the last one, or the starter if all ended while it
+ * was starting them, holds the request alone and needs no lock. Next rounds are started by a work
+ * item (or by the thread that waits), never by a completion: so completions don't nest, however
+ * many come while a round is being started, and what allocates runs where it may sleep.
  */
 #include "read.h"
 #include "slice.h"
@@ -105,7 +105,8 @@ static bool start_next(struct fsc_read_state *rs)
 	slice(rs, part);
 	if (part->kind == FSC_PART_CACHE)
 		fsc_part_cut(part);
-	/* A thread that waits reads the backing file itself, while the server is busy with the rest. */
+	/* A thread that waits reads the backing file itself, while the server is busy with the
+	 * rest. */
 	part->later = rs->sleeper && part->kind == FSC_PART_CACHE;
 	if (!part->later && !start(rs, part)) {
 		part_free(part);
@@ -160,8 +161,8 @@ static bool part_result(struct fsc_read_state *rs, struct fsc_part *part)
 	return true;
 }
 
-/* True: the request is over. Parts stand in the order of the file, but for those that come again, so
- * the first error is that of the lowest position. */
+/* True: the request is over. Parts stand in the order of the file, but for those that come again,
+ * so the first error is that of the lowest position. */
 static bool collect(struct fsc_read_state *rs)
 {
 	struct fsc_part *part, *next;

@@ -81,8 +81,8 @@ struct fsc_gen *fsc_cookie_gen(struct fsc_cookie *cookie, uint64_t size)
 	struct fsc_gen *gen = NULL;
 
 	/*
-	 * A client that believes in another size than the coherency data came with reads past us: the
-	 * granule with the object's end would be padded at the wrong place.
+	 * A client that believes in another size than the coherency data came with reads past us:
+	 * the granule with the object's end would be padded at the wrong place.
 	 */
 	if (cookie->state == FSC_COOKIE_ACTIVE && cookie->uses && !cookie->uncached &&
 	    cookie->version == cookie->clean && cookie->size == size) {
@@ -178,7 +178,8 @@ void fsc_cookie_relinquish_wait(struct fsc_cookie *cookie, bool retire)
 	if (!cookie)
 		return;
 	fsc_cookie_get(cookie);
-	/* Without a work item: waking a thread to find nothing left to do costs more than the rest. */
+	/* Without a work item: waking a thread to find nothing left to do costs more than the
+	 * rest. */
 	if (give_back(cookie, retire, false)) {
 		while (fsc_cookie_settle(cookie), !given_up(cookie))
 			fsc_waitq_wait(&cookie->changed, may_settle, cookie);
@@ -293,8 +294,8 @@ void fsc_cookie_invalidate(struct fsc_cookie *cookie, const struct fsc_cookie_pa
 		fsc_cookie_label(cookie, now);
 		cookie->keep_after_ms = fsc_max64(cookie->keep_after_ms, now->keep_after_ms);
 	}
-	/* The coming write is not proven to be the only one (I10): nothing is kept until it is over.
-	 * Nor is anything that there is no telling the version of. */
+	/* The coming write is not proven to be the only one (I10): nothing is kept until it is
+	 * over. Nor is anything that there is no telling the version of. */
 	cookie->uncached = cookie->modifying || !known;
 	if (done) {
 		done->next = cookie->events;
@@ -312,7 +313,8 @@ void fsc_cookie_discard(struct fsc_cookie *cookie, struct fsc_gen *gen)
 		struct fsc_gen *current_gen = fsc_object_gen(cookie->obj);
 
 		if (current_gen == gen) {
-			/* What the client knows of the file isn't so: until it says more, keep off. */
+			/* What the client knows of the file isn't so: until it says more, keep
+			 * off. */
 			cookie->uncached = true;
 			expire(cookie);
 		}

@@ -113,8 +113,8 @@ struct fsc_cookie *fsc_cookie_alloc(struct fsc_volume *vol, const struct fsc_coo
 void fsc_cookie_label(struct fsc_cookie *cookie, const struct fsc_cookie_params *params); /* lock */
 void fsc_cookie_free(struct fsc_cookie *cookie); /* one that is in no table */
 struct fsc_cookies *fsc_cookies_of(struct fsc_volume *vol); /* [any] made at need; NULL: no memory */
-/* Into the table, or another reference to the one that has the key: 0 with *@cookie replaced by that,
- * or -EBUSY. What was given is freed if it isn't used. */
+/* Into the table, or another reference to the one that has the key: 0 with *@cookie replaced by
+ * that, or -EBUSY. What was given is freed if it isn't used. */
 int fsc_cookies_add(struct fsc_cookies *table, struct fsc_cookie **cookie);
 void fsc_cookies_remove(struct fsc_cookie *cookie); /* lets the one after it go on */
 bool fsc_cookies_blocked(struct fsc_cookie *cookie);

@@ -2,9 +2,9 @@
 /*
  * cookie_table.c - the cookies of a volume, by key.
  *
- * A key may have several cookies: one that is in use, or was last, and older ones, nobody's any more,
- * whose objects are still being closed. They stand in order of age, and each waits for the one
- * before it, because the object level refuses to open a key twice.
+ * A key may have several cookies: one that is in use, or was last, and older ones, nobody's any
+ * more, whose objects are still being closed. They stand in order of age, and each waits for the
+ * one before it, because the object level refuses to open a key twice.
  */
 #include "cookie.h"
 

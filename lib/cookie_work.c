@@ -2,9 +2,10 @@
 /*
  * cookie_work.c - the blocking half of a cookie: look its object up, replace it, close it.
  *
- * fsc_cookie_settle() looks what the notes in the cookie ask for and does it, one job after the other,
- * until they ask for nothing. The mutex cookie.op makes it the only one that touches the object, so
- * any number of threads may settle a cookie: whoever comes second finds nothing left to do.
+ * fsc_cookie_settle() looks what the notes in the cookie ask for and does it, one job after the
+ * other, until they ask for nothing. The mutex cookie.op makes it the only one that touches the
+ * object, so any number of threads may settle a cookie: whoever comes second finds nothing left to
+ * do.
  */
 #include "cookie.h"
 
@@ -226,7 +227,8 @@ static void do_close(struct fsc_cookie *cookie)
 
 	label_of(cookie, &label);
 	fsc_spin_unlock(&cookie->lock, irq);
-	/* Closed while it was to be looked up: the deadline would hold the memory for its second. */
+	/* Closed while it was to be looked up: the deadline would hold the memory for its second.
+	 */
 	if (fsc_work_cancel_sync(cookie->wq, &cookie->deadline))
 		fsc_cookie_put(cookie);
 	if (!had && discard)

@@ -9,8 +9,9 @@
  *	generation.save_mutex
  *	object.name_mutex
  *	cache.super_mutex
- *	spinlocks; cookie.h has those of the userspace rooms, of which cookie.lock may be held around
- *	object.lock, and that around none. Of these here any one: object.lock, generation.lock, cache.dirty_lock, cache.space_lock, volume.lock
+ *	any one spinlock: object.lock, generation.lock, cache.dirty_lock, cache.space_lock,
+ *	volume.lock
+ * cookie.h has those of the userspace rooms: cookie.lock may be held around one of these spinlocks.
  */
 #ifndef FSC_CORE_H
 #define FSC_CORE_H
@@ -257,7 +258,8 @@ void fsc_pool_free(struct fsc_cache *cache, struct fsc_map_pool *pool);       /*
  * not that (resize). 0, or why not; then what was stored before stands. *@stored (may be NULL): a
  * value was set; not so when nothing changed, or the generation is not to be saved any more. */
 int fsc_gen_save(struct fsc_gen *gen, uint64_t size, uint32_t flags, bool *stored);
-/* What is stored must not declare any more than memory does, or be unreachable [waits]; save_mutex. */
+/* What is stored must not declare any more than memory does, or be unreachable [waits];
+ * save_mutex. */
 int fsc_gen_undeclare(struct fsc_gen *gen, uint64_t size);
 int fsc_gen_save_sync(struct fsc_gen *gen); /* [waits] what was saved is durable */
 /* link.c: give the saved file its name [waits]; save_mutex. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * download.c - server reads whose bytes are to be kept: into an aligned buffer of ours, one download
- * for all who miss on the same range at the same time.
+ * download.c - server reads whose bytes are to be kept: into an aligned buffer of ours, one
+ * download for all who miss on the same range at the same time.
  *
  * The buffer is private, because a store needs memory that stays as it is until the bytes are on
  * disk, and the client's buffer is the client's again at read_done. What a request wants is copied
@@ -11,7 +11,8 @@
  * that was downloaded is neither in a download nor present, and would be fetched again.
  *
  * A download is shared only within one generation whose change counter stands as it did when the
- * request that began it was started: else a read could get bytes older than a change it was told of.
+ * request that began it was started: else a read could get bytes older than a change it was told
+ * of.
  */
 #include "read.h"
 
@@ -82,7 +83,8 @@ static void fetched(struct fsc_fetch *fetch)
 		fsc_list_add_tail(&waiters, node);
 	fsc_spin_unlock(&d->cookie->lock, irq);
 
-	/* Shorter than the coherency data promised: they are not this file's. Before anyone is told. */
+	/* Shorter than the coherency data promised: they are not this file's. Before anyone is
+	 * told. */
 	if (!fetch->error && fetch->good < fetch->len)
 		fsc_cookie_discard(d->cookie, d->gen);
 	serve_all(d, &waiters);
@@ -127,7 +129,8 @@ static void insert(struct fsc_part *part, struct fsc_download *d)
 	fsc_list_add_tail(&d->cookie->downloads, &d->node);
 }
 
-/* The download that has @part's first byte, or NULL and where the next one begins, at most *@end. */
+/* The download that has @part's first byte, or NULL and where the next one begins, at most *@end.
+ */
 static struct fsc_download *find(struct fsc_part *part, uint64_t *end)
 {
 	struct fsc_cookie *cookie = part->rs->cookie;
@@ -149,8 +152,8 @@ static struct fsc_download *find(struct fsc_part *part, uint64_t *end)
 /*
  * In one hold of the lock: wait for a download that has @part's first byte, or else put *@d (may be
  * NULL) in the list, up to where the next one begins. What was stored left the list after it was
- * marked present, so that what isn't in the list may be now. READY: *@d is replaced by the one found,
- * with a reference.
+ * marked present, so that what isn't in the list may be now. READY: *@d is replaced by the one
+ * found, with a reference.
  */
 static enum found join_or_insert(struct fsc_part *part, struct fsc_download **d)
 {
@@ -224,8 +227,8 @@ static void download_begin(struct fsc_part *part, struct fsc_download *d, uint32
 	fsc_fetch_start(&d->fetch, d + 1, slots);
 }
 
-/* Is it worth a buffer? Not what couldn't be kept anyway, because something changed since the request
- * was started, or because it is too early (see fsc_cookie_params.keep_after_ms). */
+/* Is it worth a buffer? Not what couldn't be kept anyway, because something changed since the
+ * request was started, or because it is too early (see fsc_cookie_params.keep_after_ms). */
 static bool keepable(struct fsc_read_state *rs)
 {
 	struct fsc_cookie *cookie = rs->cookie;
@@ -270,7 +273,8 @@ int fsc_download_part(struct fsc_part *part)
 		return -EEXIST;
 	if (found == IN_THE_WAY)
 		return -EBUSY;
-	/* A part that waits may have ended; but its request goes on only when our caller lets it. */
+	/* A part that waits may have ended; but its request goes on only when our caller lets it.
+	 */
 	fsc_stat_add(part->rs->cookie->cache, FSC_STAT_JOINED_READS, 1);
 	if (found == READY)
 		serve(d, part);

@@ -2,10 +2,10 @@
 /*
  * fetch.c - read a range from the server, by as many server reads as it takes.
  *
- * A fetch has slots: each carries one server read at a time and, when that has ended, takes the rest
- * of its piece (a short answer) or the next piece of the range. So several reads run at once, in about
- * the order of the file, and neither a client that reads a byte at a time nor a server that answers
- * short needs more memory.
+ * A fetch has slots: each carries one server read at a time and, when that has ended, takes the
+ * rest of its piece (a short answer) or the next piece of the range. So several reads run at once,
+ * in about the order of the file, and neither a client that reads a byte at a time nor a server
+ * that answers short needs more memory.
  */
 #include "read.h"
 
@@ -114,8 +114,8 @@ static void slot_answered(struct slot *slot, int64_t ret)
 	if (ret > 0) {
 		slot->at += (size_t)ret;
 	} else {
-		/* An error, or the file's end: nothing from here on. The error that counts is the first
-		 * in the file, so that it doesn't depend on which answer came first. */
+		/* An error, or the file's end: nothing from here on. The error that counts is the
+		 * first in the file, so that it doesn't depend on which answer came first. */
 		if (ret < 0 && (!fetch->error || slot->at < fetch->error_at)) {
 			fetch->error = (int)ret;
 			fetch->error_at = slot->at;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * openfiles.c - never more open backing files than the backend wants: objects of cookies that are not
- * in use are closed first, then those that weren't read lately, which then are looked up again.
+ * openfiles.c - never more open backing files than the backend wants: objects of cookies that are
+ * not in use are closed first, then those that weren't read lately, which then are looked up again.
  *
  * A read only sets a flag in its cookie, so that reads share no lock: who looks for somebody to
  * park passes over those flagged, once, as if they had been put at the end of the list when read.

@@ -3,8 +3,8 @@
  * part.c - one part of a request: a read of the backing file, a download, or a server read straight
  * into the client's buffer.
  *
- * What fails in the cache is read from the server instead, directly: whatever was the matter, nothing
- * of this request's sample of the generation is to be kept there.
+ * What fails in the cache is read from the server instead, directly: whatever was the matter,
+ * nothing of this request's sample of the generation is to be kept there.
  */
 #include "read.h"
 
@@ -28,8 +28,8 @@ static uint64_t padded(const struct fsc_part *part)
 	return fsc_round_up(part->end - part->start, FSC_GRANULE_SIZE);
 }
 
-/* May it be read straight into the client's buffer? Whole granules are read, also at the file's end:
- * then the buffer must have room for what lies beyond. */
+/* May it be read straight into the client's buffer? Whole granules are read, also at the file's
+ * end: then the buffer must have room for what lies beyond. */
 static bool goes_direct(const struct fsc_part *part)
 {
 	const struct fsc_read *read = part->rs->read;
@@ -110,8 +110,8 @@ static int start_cache(struct fsc_part *part)
 	gio->buf.mem = mem;
 	gio->buf.len = (size_t)padded(part);
 	gio->done = cache_read_done;
-	/* In a thread that waits anyway, also because it may be the one that drives the backend: then
-	 * nobody else would complete it. */
+	/* In a thread that waits anyway, also because it may be the one that drives the backend:
+	 * then nobody else would complete it. */
 	gio->flags = rs->sleeper ? FSC_IO_MAY_BLOCK : 0;
 	fsc_gen_read(gio);
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * read.c - the calls that read, and the short way through them: a read of whole granules, all
- * present, into an aligned buffer is one transfer embedded in the client's struct fsc_read. It takes
- * no memory, no lock that other objects share, and its completion calls read_done.
+ * present, into an aligned buffer is one transfer embedded in the client's struct fsc_read. It
+ * takes no memory, no lock that other objects share, and its completion calls read_done.
  *
  * Everything else, and whatever goes wrong on the short way, takes the long one (collect.c).
  */

@@ -135,8 +135,8 @@ void fsc_part_ended(struct fsc_part *part);
 /* One of kind FSC_PART_CACHE that was just sliced: cut its end off where that makes it cheaper. */
 void fsc_part_cut(struct fsc_part *part);
 bool fsc_part_bounces(const struct fsc_part *part); /* does it need a buffer of ours? */
-/* Begin what part->kind says [any; waits if rs->can_wait]. May cut a download's end off, unless it is
- * one that is started again. False: it has to wait for memory, nothing was done. */
+/* Begin what part->kind says [any; waits if rs->can_wait]. May cut a download's end off, unless it
+ * is one that is started again. False: it has to wait for memory, nothing was done. */
 bool fsc_part_start(struct fsc_part *part);
 
 /* Where a read ends: with its buffer, or with the file. */

@@ -121,8 +121,9 @@ int fsc_ur_open_at(const struct fsc_dir *dir, const char *name, int flags, mode_
 }
 
 /*
- * Without a descriptor left outdated names must still go. So the folder is looked at instead of held:
- * only our own user, whom ROOT is closed to all but, could put a link in its place in between.
+ * Without a descriptor left outdated names must still go. So the folder is looked at instead of
+ * held: only our own user, whom ROOT is closed to all but, could put a link in its place in
+ * between.
  */
 static int place_unopened(const struct fsc_dir *dir, const char *parent, const char *name,
 			  struct fsc_ur_place *out)

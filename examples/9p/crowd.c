@@ -2,9 +2,10 @@
 /*
  * crowd.c - every file of a few trees, by several threads.
  *
- * The main thread walks the trees and puts files into a queue, from which a few threads take them. It
- * runs far ahead, so that for most of the time it is known how many files there are. Directories that
- * are still to be walked stand in a list, not on the stack: a tree may be as deep as it likes.
+ * The main thread walks the trees and puts files into a queue, from which a few threads take them.
+ * It runs far ahead, so that for most of the time it is known how many files there are.
+ * Directories that are still to be walked stand in a list, not on the stack: a tree may be as deep
+ * as it likes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -305,7 +306,12 @@ static void crowd_init(struct crowd *w, struct session *s, const struct crowd_jo
 {
 	pthread_condattr_t attr;
 
-	*w = (struct crowd){ .s = s, .doing = doing, .show = progress_wanted(), .begun_ms = fsc_clock_ms() };
+	*w = (struct crowd){
+		.s = s,
+		.doing = doing,
+		.show = progress_wanted(),
+		.begun_ms = fsc_clock_ms(),
+	};
 	STAILQ_INIT(&w->dirs);
 	STAILQ_INIT(&w->files);
 	pthread_mutex_init(&w->lock, NULL);

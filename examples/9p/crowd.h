@@ -9,11 +9,11 @@
 
 struct crowd;
 
-/* What is done. 0, or -errno, which is said; -ECANCELED: it was said already. Either goes on with the
- * rest, and counts as failed. */
+/* What is done. 0, or -errno, which is said; -ECANCELED: it was said already. Either goes on with
+ * the rest, and counts as failed. */
 struct crowd_job {
-	/* With each file, on any of the threads. @named: on the command line; else it may be of any kind
-	 * but a directory or symbolic link. @st is the thread's own. */
+	/* With each file, on any of the threads. @named: on the command line; else it may be of
+	 * any kind but a directory or symbolic link. @st is the thread's own. */
 	int (*file)(void *arg, struct crowd *crowd, struct stream *st, const char *path, bool named);
 	/* With each directory, on the main thread, before anything in it. May be NULL. */
 	int (*dir)(void *arg, const char *path);

@@ -58,7 +58,8 @@ struct fsc_backend {
 	 * What survives a crash (docs/design.md, "Crash consistency").
 	 *   ordered   a change of metadata that survives implies all that came before it, and the
 	 *             data of every direct write into new blocks that had completed before it
-	 *   strict    what wasn't synced may be lost or torn, in any order; names lead to their files
+	 *   strict    what wasn't synced may be lost or torn, in any order; names lead to
+	 *             their files
 	 *   volatile  after a crash nothing can be believed
 	 */
 	enum fsc_fs_kind kind;
@@ -81,7 +82,8 @@ struct fsc_io {
 	uint64_t pos; /* bytes */
 	struct fsc_buf buf;
 	uint32_t flags; /* FSC_IO_* */
-	/* Bytes transferred, short also where the file ends, or a negative errno. It may free @io. */
+	/* Bytes transferred, short also where the file ends, or a negative errno. It may free @io.
+	 */
 	void (*done)(struct fsc_io *io, int64_t bytes_or_error);
 	/* For the backend, from the op to @done: a transfer needs no memory of its own. */
 	union {
@@ -125,9 +127,9 @@ struct fsc_backend_ops {
 	/* [waits] Everything done before this call on the whole filesystem is durable after it. */
 	int (*sync_fs)(struct fsc_backend *be);
 
-	/* Directories [waits]. @parent NULL: the cache's root itself, and @name is NULL. With @create a
-	 * missing directory is made (0700; its parent is there); an existing one is fine. A handle
-	 * follows its directory when that is renamed. */
+	/* Directories [waits]. @parent NULL: the cache's root itself, and @name is NULL. With
+	 * @create a missing directory is made (0700; its parent is there); an existing one is
+	 * fine. A handle follows its directory when that is renamed. */
 	int (*dir_open)(struct fsc_backend *be, struct fsc_dir *parent, const char *name,
 			bool create, struct fsc_dir **out);
 	void (*dir_close)(struct fsc_dir *dir);
@@ -168,8 +170,8 @@ struct fsc_backend_ops {
 	/* Bring the access time to within a minute of now; best effort. */
 	void (*touch)(struct fsc_file *file);
 
-	/* Contents [waits]. xattr_get: the length, or -ERANGE and nothing copied. xattr_set replaces
-	 * the whole value or leaves the old one, in memory and after a crash. */
+	/* Contents [waits]. xattr_get: the length, or -ERANGE and nothing copied. xattr_set
+	 * replaces the whole value or leaves the old one, in memory and after a crash. */
 	int (*xattr_get)(struct fsc_file *file, const char *name, void *buf, size_t size);
 	int (*xattr_set)(struct fsc_file *file, const char *name, const void *buf, size_t size);
 	/* Set the file's size; what is new reads as zeroes. */
@@ -179,9 +181,9 @@ struct fsc_backend_ops {
 	/* Data, size and (without @data_only) xattrs and the link that commit made are durable. */
 	int (*sync)(struct fsc_file *file, bool data_only);
 
-	/* Data [any], or [waits] with FSC_IO_MAY_BLOCK. Nothing fails here: errors go to io->done. A
-	 * read past the end of the file is short. A hole reads as zeroes. Short transfers are allowed
-	 * (the core copes), but are multiples of io_align unless the file ends there. */
+	/* Data [any], or [waits] with FSC_IO_MAY_BLOCK. Nothing fails here: errors go to io->done.
+	 * A read past the end of the file is short. A hole reads as zeroes. Short transfers are
+	 * allowed (the core copes), but are multiples of io_align unless the file ends there. */
 	void (*read)(struct fsc_io *io);
 	void (*write)(struct fsc_io *io);
 };

@@ -80,9 +80,9 @@ int fsc_cache_open(struct fsc_backend *be, const struct fsc_cache_params *params
 		   struct fsc_cache **out);
 /* Waits for all I/O, saves, frees. Every volume was relinquished before. NULL is fine. */
 void fsc_cache_close(struct fsc_cache *cache);
-/* Stop using the storage now: what is open goes uncached, nothing more is stored or saved; only names
- * of what becomes outdated are still removed. Volumes and what is in them stay valid handles. Cannot be
- * undone but by closing and opening. NULL is fine. */
+/* Stop using the storage now: what is open goes uncached, nothing more is stored or saved; only
+ * names of what becomes outdated are still removed. Volumes and what is in them stay valid
+ * handles. Cannot be undone but by closing and opening. NULL is fine. */
 void fsc_cache_withdraw(struct fsc_cache *cache);
 /* Save every object that has something unsaved; durable when it returns. The first error. */
 int fsc_cache_sync(struct fsc_cache *cache);

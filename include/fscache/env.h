@@ -97,7 +97,7 @@ bool fsc_work_queue(struct fsc_workq *q, struct fsc_work *w, uint32_t delay_ms);
 /* Not queued and not running when it returns [waits]; not from fn itself. True: was queued. */
 bool fsc_work_cancel_sync(struct fsc_workq *q, struct fsc_work *w);
 
-/* --- The rest ---------------------------------------------------------------------------------- */
+/* --- The rest -------------------------------------------------------------------------------- */
 
 uint64_t fsc_now_ms(void);   /* [any] monotonic; virtual in tests/sim */
 uint64_t fsc_random64(void); /* [any] seeded in tests/sim; unique enough for names, not secret */

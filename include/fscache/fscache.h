@@ -51,9 +51,9 @@ struct fsc_netfs_ops {
 	/* Optional [any]: the most bytes one server read can carry, at least 1. */
 	size_t (*read_max)(struct fsc_read *read);
 	/*
-	 * Start a server read [any]. Ends in exactly one fsc_subreq_done(), from any thread, or from
-	 * in here. Several run at once for one fsc_read, and a download may outlive the fsc_read that
-	 * it was begun for: use what is in @sreq only.
+	 * Start a server read [any]. Ends in exactly one fsc_subreq_done(), from any thread, or
+	 * from in here. Several run at once for one fsc_read, and a download may outlive the
+	 * fsc_read that it was begun for: use what is in @sreq only.
 	 */
 	void (*issue_read)(struct fsc_subreq *sreq);
 	/* Called once [any]. @ret: bytes read, short only at the file's end, or a negative errno of
@@ -70,8 +70,8 @@ struct fsc_cookie_params {
 	uint64_t size;             /* of the file, bytes */
 	/*
 	 * What was sent to the server before this moment (of fsc_clock_ms()) is delivered but not
-	 * kept. For files changed a moment ago, whose next change may leave the same timestamps: see
-	 * "changes within one clock tick" in docs/design.md. 0: keep all.
+	 * kept. For files changed a moment ago, whose next change may leave the same timestamps:
+	 * see "changes within one clock tick" in docs/design.md. 0: keep all.
 	 */
 	uint64_t keep_after_ms;
 };
@@ -110,9 +110,10 @@ void fsc_cookie_unuse(struct fsc_cookie *cookie);
  * The file changed on the server, or is about to be changed by us [any]. A read begun earlier may
  * return old bytes, and stores nothing; a read begun later sees none of the old object. @done (may
  * be NULL) is called once when the old name is gone from the disk, and only then will no crash
- * bring it back. (If it can't be removed at all, the whole cache is emptied when it is next opened.)
- * @now: the key is ignored; NULL, or lengths and sizes that acquire would refuse: what the file is now
- * isn't known, and it is uncached until its last use ends.
+ * bring it back. (If it can't be removed at all, the whole cache is emptied when it is next
+ * opened.)
+ * @now: the key is ignored; NULL, or lengths and sizes that acquire would refuse: what the file
+ * is now isn't known, and it is uncached until its last use ends.
  */
 void fsc_cookie_invalidate(struct fsc_cookie *cookie, const struct fsc_cookie_params *now,
 			   struct fsc_event *done);

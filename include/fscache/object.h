@@ -138,9 +138,10 @@ void fsc_gen_store_cancel(struct fsc_gio *gio); /* [any] */
  *             fsc_gen_write() or fsc_gen_store_cancel()
  *   -ENOBUFS  nothing is to be stored (and nothing stale is left present): this is no error
  * A write that reaches the object's size may end there if @buf reaches, with zeroes, up to the
- * granule's end. Write [any] as store. Tell when the server has answered [any]: each prepare is followed
- * by one fsc_gen_write_answered(), whatever it returned; until then nothing of the server's is kept. If
- * the generation is no longer the object's when prepare returns, prepare the current one as well.
+ * granule's end. Write [any] as store. Tell when the server has answered [any]: each prepare is
+ * followed by one fsc_gen_write_answered(), whatever it returned; until then nothing of the
+ * server's is kept. If the generation is no longer the object's when prepare returns, prepare the
+ * current one as well.
  */
 int fsc_gen_write_prepare(struct fsc_gio *gio, bool keep);
 void fsc_gen_write(struct fsc_gio *gio);

@@ -30,8 +30,9 @@ struct fsc_uring_params {
 
 /*
  * Open the cache directory @path [waits]. It exists, belongs to the caller and is not writable for
- * others (fsc_cache_open() makes it 0700, once it is known to be a cache or empty). Finds out what kind of filesystem it is and says so, and why, in one
- * log line. *@out is given to fsc_cache_open(), or to fsc_uring_close() if that fails.
+ * others (fsc_cache_open() makes it 0700, once it is known to be a cache or empty). Finds out what
+ * kind of filesystem it is and says so, and why, in one log line. *@out is given to
+ * fsc_cache_open(), or to fsc_uring_close() if that fails.
  *   -ENOTDIR, -EPERM (owner), -EOPNOTSUPP (no user xattrs, or a block size over 4 KiB), -EROFS,
  *   -EACCES, -ENOENT, -ENOMEM, -EINVAL
  */
@@ -42,13 +43,14 @@ void fsc_uring_close(struct fsc_backend *be); /* [waits]; only while no cache wa
 /*
  * FSC_URING_LOOP. The thread that first calls fsc_uring_dispatch() drives the ring: no other may.
  * Reads that it starts are submitted at its next dispatch, without a hand-over; those of other
- * threads are handed to it. The descriptor is readable when there is something to dispatch. A call that
- * [waits] must not be made by that thread where it would wait for reads that are still to be dispatched
- * (relinquishing their volume, say).
+ * threads are handed to it. The descriptor is readable when there is something to dispatch. A call
+ * that [waits] must not be made by that thread where it would wait for reads that are still to be
+ * dispatched (relinquishing their volume, say).
  */
 int fsc_uring_fd(struct fsc_backend *be); /* [any]; or -EINVAL */
 /* Submit what was started, run completions (and so callbacks), and return how many ran. Waits until
- * at least one did if @wait. 0 without @wait if there was nothing. -EINVAL: wrong thread or mode. */
+ * at least one did if @wait. 0 without @wait if there was nothing. -EINVAL: wrong thread or mode.
+ */
 int fsc_uring_dispatch(struct fsc_backend *be, bool wait);
 
 /* Where log lines go, for the whole process [waits]; NULL: to stderr, warnings and errors only.

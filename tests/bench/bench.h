@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * bench.h - comparing contenders in one process: short slices of each in turn, so that what else the
- * machine does falls on all of them alike, and ratios of neighbouring slices.
+ * bench.h - comparing contenders in one process: short slices of each in turn, so that what else
+ * the machine does falls on all of them alike, and ratios of neighbouring slices.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -73,7 +73,8 @@ void bench_reads(struct bench_env *env, const struct bench_opts *opts, uint64_t 
 void bench_fill(struct bench_env *env, const struct bench_opts *opts);
 void bench_objects(struct bench_env *env, const struct bench_opts *opts);
 void bench_presence(struct bench_env *env);
-/* For callgrind: so many warm 4 KiB reads; only what is below bench_counted_reads() is of interest. */
+/* For callgrind: so many warm 4 KiB reads; only what is below bench_counted_reads() is of
+ * interest. */
 void bench_count_reads(struct bench_env *env, unsigned int warm, unsigned int counted);
 
 #endif

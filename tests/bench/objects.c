@@ -46,7 +46,7 @@ static struct fsc_blob key_of(uint64_t *key)
 
 static const struct fsc_blob coherency = { "16 bytes of it..", 16 };
 
-/* --- Creating -------------------------------------------------------------------------------------- */
+/* --- Creating --------------------------------------------------------------------------------- */
 
 static void create_one(struct objects *o, uint64_t key)
 {
@@ -127,7 +127,7 @@ static void run_raw_create(void *arg, double seconds, struct slice *out)
 	}
 }
 
-/* --- Opening warm ---------------------------------------------------------------------------------- */
+/* --- Opening warm ----------------------------------------------------------------------------- */
 
 static void never_issue(struct fsc_subreq *sreq)
 {
@@ -218,7 +218,7 @@ void bench_objects(struct bench_env *env, const struct bench_opts *opts)
 	free(o);
 }
 
-/* --- Filling ---------------------------------------------------------------------------------------- */
+/* --- Filling ---------------------------------------------------------------------------------- */
 
 static void give_at_once(struct fsc_subreq *sreq)
 {
@@ -304,7 +304,7 @@ void bench_fill(struct bench_env *env, const struct bench_opts *opts)
 	free(o);
 }
 
-/* --- Presence ----------------------------------------------------------------------------------------- */
+/* --- Presence --------------------------------------------------------------------------------- */
 
 static void store_range(struct fsc_gen *gen, void *buf, uint64_t pos, size_t len)
 {

@@ -58,7 +58,7 @@ static uint64_t next_pos(struct reads *r)
 	return r->seed % blocks * r->len;
 }
 
-/* --- The library ------------------------------------------------------------------------------- */
+/* --- The library ----------------------------------------------------------------------------- */
 
 static void issue_read(struct fsc_subreq *sreq)
 {
@@ -146,7 +146,7 @@ static void run_lib_wait(void *arg, double seconds, struct slice *out)
 	meter_end(&r->meter, out);
 }
 
-/* --- Bare ---------------------------------------------------------------------------------------- */
+/* --- Bare ------------------------------------------------------------------------------------- */
 
 static void bare_queue(struct reads *r, unsigned int i)
 {
@@ -227,7 +227,7 @@ static void run_bare_pread(void *arg, double seconds, struct slice *out)
 	meter_end(&r->meter, out);
 }
 
-/* --- Cases ---------------------------------------------------------------------------------------- */
+/* --- Cases ------------------------------------------------------------------------------------ */
 
 static void fill(struct reads *r)
 {
@@ -338,7 +338,7 @@ void bench_reads(struct bench_env *env, const struct bench_opts *opts, uint64_t 
 	close_all(r);
 }
 
-/* --- For callgrind ------------------------------------------------------------------------------- */
+/* --- For callgrind ---------------------------------------------------------------------------- */
 
 static inline __attribute__((always_inline)) void some_reads(struct reads *r, unsigned int count)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_cookie.c - cookies on the simulated platform: one per key, looked up once, closed once, in any
- * order of the client's calls.
+ * test_cookie.c - cookies on the simulated platform: one per key, looked up once, closed once, in
+ * any order of the client's calls.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@ static int64_t read_it(struct netfs_file *file, struct fsc_cookie *cookie)
 	return netfs_read_all(file, cookie, 0, SIZE + 4096, 0, sim_chance(2));
 }
 
-/* --- States ------------------------------------------------------------------------------------------ */
+/* --- States ----------------------------------------------------------------------------------- */
 
 static void states_move_only_as_the_table_says(void **state)
 {
@@ -41,7 +41,7 @@ static void states_move_only_as_the_table_says(void **state)
 			assert_int_equal(fsc_cookie_may_move(from, to), allowed[from][to] == 'x');
 }
 
-/* --- Acquire ------------------------------------------------------------------------------------------ */
+/* --- Acquire ---------------------------------------------------------------------------------- */
 
 static void keys_scenario(struct world *w)
 {
@@ -206,7 +206,7 @@ static void the_table_grows_and_loses_none(void **state)
 	each_seed(3, many_scenario);
 }
 
-/* --- Relinquish and come back ---------------------------------------------------------------------------- */
+/* --- Relinquish and come back ----------------------------------------------------------------- */
 
 static void come_back_scenario(struct world *w)
 {
@@ -300,7 +300,7 @@ static void a_retired_object_is_gone(void **state)
 	each_seed(SEEDS, retire_scenario);
 }
 
-/* --- Invalidate ------------------------------------------------------------------------------------------- */
+/* --- Invalidate ------------------------------------------------------------------------------- */
 
 /* Is there any object's name on the disk? */
 static int is_object(void *arg, const char *path, const struct fsc_stat *stat)
@@ -334,7 +334,8 @@ static void not_in_use_scenario(struct world *w)
 	told = 0;
 	names_when_told = 0;
 	store_looked_at = w->store;
-	/* The client's coherency data may be as they were: it knows that it changed all the same. */
+	/* The client's coherency data may be as they were: it knows that it changed all the same.
+	 */
 	if (sim_chance(2))
 		netfs_file_change(file, SIZE);
 	invalidate(cookie, file, &event);
@@ -423,7 +424,7 @@ static void a_file_being_written_stays_uncached_to_the_end_of_that_use(void **st
 	each_seed(50, modifying_scenario);
 }
 
-/* --- Open files -------------------------------------------------------------------------------------------- */
+/* --- Open files ------------------------------------------------------------------------------- */
 
 #define FILES 6
 
@@ -501,7 +502,7 @@ static void what_is_not_in_use_is_parked_first_then_what_was_not_read(void **sta
 	each_seed(50, idle_first_scenario);
 }
 
-/* --- Failures ---------------------------------------------------------------------------------------------- */
+/* --- Failures --------------------------------------------------------------------------------- */
 
 static void failed_look_up_scenario(struct world *w)
 {

@@ -20,7 +20,7 @@ struct reader {
 	bool stop;
 };
 
-/* --- Cold, warm, sizes --------------------------------------------------------------------------- */
+/* --- Cold, warm, sizes ------------------------------------------------------------------------ */
 
 static void check_cold_then_warm(struct world *w, uint64_t size, bool wait)
 {
@@ -131,7 +131,7 @@ static void a_server_that_gives_one_byte_at_a_time_is_good_enough(void **state)
 	each_seed(5, one_byte_reads_scenario);
 }
 
-/* --- Ranges, alignment ----------------------------------------------------------------------------- */
+/* --- Ranges, alignment ------------------------------------------------------------------------ */
 
 static void random_ranges_scenario(struct world *w)
 {
@@ -253,7 +253,7 @@ static void zeroes_are_kept_as_holes(void **state)
 	each_seed(50, zero_file_scenario);
 }
 
-/* --- Joining ---------------------------------------------------------------------------------------- */
+/* --- Joining ---------------------------------------------------------------------------------- */
 
 static void joined_scenario(struct world *w)
 {

@@ -20,7 +20,7 @@ struct reader {
 	bool stop;
 };
 
-/* --- Changes ------------------------------------------------------------------------------------------- */
+/* --- Changes ---------------------------------------------------------------------------------- */
 
 static uint32_t events_told;
 
@@ -182,7 +182,7 @@ static void a_read_with_another_file_size_goes_past_the_cache(void **state)
 	each_seed(50, other_size_scenario);
 }
 
-/* --- Look-ups ------------------------------------------------------------------------------------------- */
+/* --- Look-ups --------------------------------------------------------------------------------- */
 
 static void during_look_up_scenario(struct world *w)
 {
@@ -262,7 +262,7 @@ static void a_slow_look_up_delays_a_read_by_a_second_at_most(void **state)
 	each_seed(SEEDS, slow_look_up_scenario);
 }
 
-/* --- All at once ------------------------------------------------------------------------------------------ */
+/* --- All at once ------------------------------------------------------------------------------ */
 
 struct mix {
 	struct world *w;

@@ -15,7 +15,7 @@
 
 #define SEEDS 200
 
-/* --- The server's faults ------------------------------------------------------------------------------ */
+/* --- The server's faults ---------------------------------------------------------------------- */
 
 static void early_end_scenario(struct world *w)
 {
@@ -127,7 +127,7 @@ static void an_error_beats_bytes_and_keeps_nothing_of_itself(void **state)
 	each_seed(50, kept_prefix_scenario);
 }
 
-/* --- The cache's faults -------------------------------------------------------------------------------- */
+/* --- The cache's faults ----------------------------------------------------------------------- */
 
 static void cache_faults_scenario(struct world *w)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * client.h - a cache on a simulated disk, one volume in it and a fake server, set up and taken down:
- * what tests of the upper rooms begin and end with. And the loop over seeds.
+ * client.h - a cache on a simulated disk, one volume in it and a fake server, set up and taken
+ * down: what tests of the upper rooms begin and end with. And the loop over seeds.
  */
 #ifndef TESTS_CLIENT_H
 #define TESTS_CLIENT_H
@@ -54,7 +54,8 @@ void drop_used(struct fsc_cookie *cookie); /* unuse and relinquish_wait */
 int64_t read_whole(struct netfs_file *file, struct fsc_cookie *cookie, bool wait);
 uint64_t rounded(uint64_t size); /* to whole granules */
 
-/* For simstore_set_fault(): one op in so many, of which @arg is the address (uint32_t), gives -EIO. */
+/* For simstore_set_fault(): one op in so many, of which @arg is the address (uint32_t), gives
+ * -EIO. */
 int random_fault(void *arg, enum simstore_op op, uint64_t ino, const char *name);
 
 /* Invalidate with what the server says now. */

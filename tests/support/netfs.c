@@ -2,9 +2,9 @@
 /*
  * netfs.c - see netfs.h.
  *
- * A byte is a hash of file, version and offset. When one is wrong the check looks which version (or a
- * zero, or the pattern that buffers are filled with) it could be from, as that is what one wants to
- * know first.
+ * A byte is a hash of file, version and offset. When one is wrong the check looks which version
+ * (or a zero, or the pattern that buffers are filled with) it could be from, as that is what one
+ * wants to know first.
  */
 #include "netfs.h"
 
@@ -116,7 +116,7 @@ struct fsc_cookie_params netfs_params(const struct netfs_file *file, uint8_t key
 	return params;
 }
 
-/* --- The client's ops -------------------------------------------------------------------------- */
+/* --- The client's ops ------------------------------------------------------------------------ */
 
 static void answer(struct fsc_subreq *sreq, int error)
 {
@@ -220,7 +220,7 @@ static const struct fsc_netfs_ops netfs_ops = {
 	.read_done = read_done,
 };
 
-/* --- Requests ---------------------------------------------------------------------------------- */
+/* --- Requests -------------------------------------------------------------------------------- */
 
 struct netfs_read *netfs_read_new(struct netfs_file *file, struct fsc_cookie *cookie, uint64_t pos,
 				  size_t len, size_t misalign)

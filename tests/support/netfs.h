@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * netfs.h - a network filesystem without a network: a server whose every byte tells by its value which
- * file, version and offset it is from, and a client's ops that read from it with seeded latency,
- * errors and short answers. In a task of a simulated run (sim.h).
+ * netfs.h - a network filesystem without a network: a server whose every byte tells by its value
+ * which file, version and offset it is from, and a client's ops that read from it with seeded
+ * latency, errors and short answers. In a task of a simulated run (sim.h).
  */
 #ifndef TESTS_NETFS_H
 #define TESTS_NETFS_H

@@ -55,7 +55,7 @@ static uint32_t version_of(struct server_file *file)
 	return version;
 }
 
-/* --- Answering -------------------------------------------------------------------------------------- */
+/* --- Answering -------------------------------------------------------------------------------- */
 
 static void answer(struct fsc_subreq *sreq)
 {
@@ -114,7 +114,7 @@ static void issue_read(struct fsc_subreq *sreq)
 	pthread_mutex_unlock(&server.lock);
 }
 
-/* --- Reading ------------------------------------------------------------------------------------------ */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 struct request {
 	struct fsc_read read;
@@ -196,7 +196,7 @@ void server_read(struct server_file *file, struct fsc_cookie *cookie, uint64_t p
 	free(mem);
 }
 
-/* --- Files ---------------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
 void server_change(struct server_file *file)
 {

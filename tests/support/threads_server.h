@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * threads_server.h - a server for tests with real threads: a few files of one size, whose bytes tell
- * their version; answers come from threads of its own, late and sometimes short, or at once.
+ * threads_server.h - a server for tests with real threads: a few files of one size, whose bytes
+ * tell their version; answers come from threads of its own, late and sometimes short, or at once.
  */
 #ifndef TESTS_THREADS_SERVER_H
 #define TESTS_THREADS_SERVER_H

@@ -168,7 +168,8 @@ static void check_written(enum fsc_map_kind kind, const char *text, uint64_t min
 		assert_int_equal(write_text(kind, text, piece, min_run, out, sizeof(out)), len);
 		assert_memory_equal(out, want, len);
 	}
-	/* With too little room it says how much it takes, and writes what fits, nothing behind it. */
+	/* With too little room it says how much it takes, and writes what fits, nothing behind it.
+	 */
 	for (room = 0; room < len; room++) {
 		uint8_t *exact = malloc(room ? room : 1);
 
