@@ -338,6 +338,11 @@ static void not_in_use_scenario(struct world *w)
 	 */
 	if (sim_chance(2))
 		netfs_file_change(file, SIZE);
+	/* Also where there is no opening it: a later process might. */
+	if (sim_chance(3))
+		simstore_fail(w->store, SIMOP_FILE_OPEN, 0, 1, -EMFILE);
+	else if (sim_chance(3))
+		fsc_cache_withdraw(w->cache);
 	invalidate(cookie, file, &event);
 	if (sim_chance(2)) {
 		fsc_cookie_use_wait(cookie, false);
