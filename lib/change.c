@@ -40,7 +40,7 @@ static bool forget(struct change *c, bool local, bool hold)
 {
 	struct fsc_gen *gen = c->gen;
 	unsigned long irq = fsc_spin_lock(&gen->lock);
-	bool current = gen->current;
+	bool was_current = gen->is_current;
 	uint64_t end = fsc_min64(c->end, gen->map.size);
 
 	gen->change++;
@@ -60,7 +60,7 @@ static bool forget(struct change *c, bool local, bool hold)
 		fsc_gen_range_add(gen, &c->hold);
 	}
 	fsc_spin_unlock(&gen->lock, irq);
-	return current;
+	return was_current;
 }
 
 static void release(struct change *c)
@@ -190,7 +190,7 @@ int fsc_gen_clear(struct fsc_gen *gen, uint64_t pos, uint64_t len)
 	forget(&c, false, true);
 	err = fsc_gen_undeclare(gen, gen->size);
 	/* Nothing is punched that the disk might still declare. */
-	if (!err && fsc_load_acquire(&gen->current))
+	if (!err && fsc_load_acquire(&gen->is_current))
 		err = punch(gen, c.start, fsc_min64(c.end, fsc_granules(gen->size)));
 	recount(gen);
 	release(&c);
@@ -251,7 +251,7 @@ static int resize_gen(struct fsc_object *obj, struct fsc_gen *gen, uint64_t size
 	fsc_spin_unlock(&obj->lock, irq);
 	forget(&c, false, true);
 	err = fsc_gen_undeclare(gen, size);
-	if (!err && fsc_load_acquire(&gen->current))
+	if (!err && fsc_load_acquire(&gen->is_current))
 		err = resize_file(gen, old, size);
 	set_size(&c, size);
 	gen->in_slot = false;
@@ -260,7 +260,7 @@ static int resize_gen(struct fsc_object *obj, struct fsc_gen *gen, uint64_t size
 		fsc_gen_expire(gen);
 	change_end(&c);
 	fsc_gen_dirty(gen);
-	return err || !fsc_load_acquire(&gen->current) ? -ENOBUFS : 0;
+	return err || !fsc_load_acquire(&gen->is_current) ? -ENOBUFS : 0;
 }
 
 int fsc_object_resize(struct fsc_object *obj, uint64_t size)
@@ -339,7 +339,7 @@ int fsc_object_commit(struct fsc_object *obj, const struct fsc_blob *proven)
 	bool stored = false;
 	int err;
 
-	if (!gen || !fsc_load_acquire(&gen->current) || !fsc_cache_is_online(gen->cache))
+	if (!gen || !fsc_load_acquire(&gen->is_current) || !fsc_cache_is_online(gen->cache))
 		return -ENOBUFS;
 	fsc_mutex_lock(&gen->save_mutex);
 	err = commit_locked(obj, gen, proven, &stored);

@@ -149,8 +149,9 @@ struct fsc_gen {
 	uint64_t file_size;       /* of it, at least; changed under save_mutex too */
 	uint64_t charge;          /* bytes of cache.used that are this file's */
 	uint64_t writes;          /* local writes that the server hasn't answered */
-	uint32_t current;         /* the object's; also read by fsc_load_acquire() */
+	uint32_t is_current;      /* the object's; also read by fsc_load_acquire() */
 	bool pristine;            /* no old blocks anywhere: zeroes may stay holes (I3) */
+	bool overwrote;           /* bits were set over what may be old blocks; not synced yet */
 	bool unsaved;             /* the map differs from what is stored */
 	bool modified;            /* by local writes, not yet proven to be ours alone */
 	bool closing;             /* somebody waits for ranges to become empty */

@@ -52,7 +52,7 @@ struct fsc_gen *fsc_gen_new(struct fsc_object *obj, uint64_t size)
 	gen->obj = obj;
 	gen->size = size;
 	gen->pristine = true;
-	gen->current = 1;
+	gen->is_current = 1;
 	fsc_volume_live(gen->vol, 1);
 	return gen;
 }
@@ -85,7 +85,7 @@ struct fsc_gen *fsc_object_gen(struct fsc_object *obj)
 		return NULL;
 	irq = fsc_spin_lock(&obj->lock);
 	gen = obj->gen;
-	if (gen && fsc_load_acquire(&gen->current))
+	if (gen && fsc_load_acquire(&gen->is_current))
 		fsc_gen_get(gen);
 	else
 		gen = NULL;
@@ -97,7 +97,7 @@ void fsc_gen_expire(struct fsc_gen *gen)
 {
 	unsigned long irq = fsc_spin_lock(&gen->lock);
 
-	fsc_store_release(&gen->current, 0);
+	fsc_store_release(&gen->is_current, 0);
 	gen->change++;
 	fsc_gen_void(gen, 0, UINT64_MAX);
 	fsc_spin_unlock(&gen->lock, irq);
@@ -132,7 +132,7 @@ void fsc_gen_drain(struct fsc_gen *gen)
 bool fsc_gen_unchanged(struct fsc_gen *gen, uint64_t change)
 {
 	unsigned long irq = fsc_spin_lock(&gen->lock);
-	bool same = gen->current && gen->change == change;
+	bool same = gen->is_current && gen->change == change;
 
 	fsc_spin_unlock(&gen->lock, irq);
 	return same;
@@ -303,7 +303,7 @@ void fsc_gen_read(struct fsc_gio *gio)
 
 	FSC_ASSERT(!(gio->pos & (FSC_GRANULE_SIZE - 1)));
 	irq = fsc_spin_lock(&gen->lock);
-	if (!gen->current)
+	if (!gen->is_current)
 		err = -ESTALE;
 	else if (gio->pos >= gen->size ||
 		 !fsc_map_test_range(&gen->map, gio->pos >> FSC_GRANULE_SHIFT,

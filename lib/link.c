@@ -57,7 +57,7 @@ int fsc_gen_link(struct fsc_gen *gen)
 	/* The daemon of the stock cache removes empty fan-out folders at any moment: so more than
 	 * one try. Once no longer current, never: whoever replaced it removes the name, then. */
 	for (tries = 0; err == -EAGAIN && tries < 8; tries++)
-		err = fsc_load_acquire(&gen->current) ? link_once(gen) : -ESTALE;
+		err = fsc_load_acquire(&gen->is_current) ? link_once(gen) : -ESTALE;
 	if (!err)
 		gen->linked = true;
 	fsc_mutex_unlock(&obj->name_mutex);

@@ -459,13 +459,13 @@ static bool close_kept(struct fsc_object *obj, struct fsc_gen *gen, const struct
 	/* What is being written is awaited: whoever opens this key next opens the same file. */
 	fsc_gen_drain(gen);
 	irq = fsc_spin_lock(&gen->lock);
-	good = gen->current && (proven || !gen->modified);
+	good = gen->is_current && (proven || !gen->modified);
 	fsc_spin_unlock(&gen->lock, irq);
 	if (!good)
 		return false;
 	err = fsc_object_commit(obj, proven);
 	irq = fsc_spin_lock(&gen->lock);
-	good = gen->current && !gen->modified;
+	good = gen->is_current && !gen->modified;
 	fsc_spin_unlock(&gen->lock, irq);
 	/* An unsaved object declares less than it has, which is safe: it stays. */
 	if (err && good)

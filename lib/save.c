@@ -4,7 +4,8 @@
  * crash at any point leaves something true.
  *
  *	snapshot of the map   bits set later are simply not in it
- *	data                  synced, where the filesystem wouldn't keep the order by itself
+ *	data                  synced, where the filesystem wouldn't keep the order by itself: on an
+ *	                      ordered one what went over old blocks
  *	map slot              only when the map doesn't fit the xattr
  *	xattr                 the authority: header, coherency data and map in one value
  *	name                  the first time
@@ -175,13 +176,45 @@ static int set_value(struct save *s)
 	return err;
 }
 
+/* Before the snapshot: what goes over old blocks later says so anew. */
+static bool take_overwrote(struct fsc_gen *gen)
+{
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+	bool overwrote = gen->overwrote;
+
+	gen->overwrote = false;
+	fsc_spin_unlock(&gen->lock, irq);
+	return overwrote;
+}
+
+static void restore_overwrote(struct fsc_gen *gen)
+{
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+
+	gen->overwrote = true;
+	fsc_spin_unlock(&gen->lock, irq);
+}
+
+static int sync_data(struct fsc_gen *gen, bool overwrote)
+{
+	int err = gen->cache->be->ops->sync(gen->file, true);
+
+	if (err && overwrote)
+		restore_overwrote(gen);
+	return err;
+}
+
 static int take_and_set(struct save *s)
 {
 	struct fsc_gen *gen = s->gen;
-	bool data_first = gen->cache->kind == FSC_FS_STRICT || (s->flags & FSC_SAVE_DATA);
+	bool overwrote = take_overwrote(gen);
+	bool data_first = gen->cache->kind == FSC_FS_STRICT || overwrote ||
+			  (s->flags & FSC_SAVE_DATA);
 	int err;
 
 	err = take_map(s);
+	if (err && overwrote)
+		restore_overwrote(gen);
 	if (err)
 		return err;
 	/* Nothing to say, and nothing said before. */
@@ -189,7 +222,7 @@ static int take_and_set(struct save *s)
 		return 0;
 	/* After the snapshot: so all that it declares is under the sync. */
 	if (data_first && gen->cache->syncs)
-		err = gen->cache->be->ops->sync(gen->file, true);
+		err = sync_data(gen, overwrote);
 	if (!err)
 		err = set_value(s);
 	if (err)
@@ -249,7 +282,7 @@ static int fit_file(struct save *s)
 static bool begin(struct fsc_gen *gen, uint32_t flags)
 {
 	unsigned long irq = fsc_spin_lock(&gen->lock);
-	bool go = gen->current && gen->file && (gen->unsaved || (flags & FSC_SAVE_ALWAYS));
+	bool go = gen->is_current && gen->file && (gen->unsaved || (flags & FSC_SAVE_ALWAYS));
 
 	if (go)
 		gen->unsaved = false;

@@ -132,7 +132,7 @@ static int save_one(struct fsc_gen *gen, bool all, bool *saved)
 	later = !all && gen->obj && gen->next_save_ms > now;
 	if (!later)
 		err = fsc_gen_save(gen, gen->size, 0, saved);
-	later = gen->obj && (later || err) && fsc_load_acquire(&gen->current);
+	later = gen->obj && (later || err) && fsc_load_acquire(&gen->is_current);
 	fsc_mutex_unlock(&gen->save_mutex);
 	if (later)
 		fsc_gen_dirty(gen);

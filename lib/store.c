@@ -103,7 +103,7 @@ static int claim(struct fsc_gio *gio, bool local, struct fsc_map_pool *pool,
 	uint64_t end = (gio->pos + gio->buf.len) >> FSC_GRANULE_SHIFT;
 	int err;
 
-	if (!gen->current || gen->change != gio->change)
+	if (!gen->is_current || gen->change != gio->change)
 		return -ESTALE;
 	/* The server may have been read before it had what is being written. */
 	if (!local && gen->writes)
@@ -205,11 +205,12 @@ static bool mark(struct fsc_gio *gio, struct fsc_map_pool *pool, bool hole, uint
 {
 	struct fsc_gen *gen = gio->gen;
 	unsigned long irq = fsc_spin_lock(&gen->lock);
-	bool good = !gio->range.voided && gen->current;
+	bool good = !gio->range.voided && gen->is_current;
 
 	if (good) {
 		fsc_map_set(&gen->map, gio->range.start, gio->range.end);
 		gen->unsaved = true;
+		gen->overwrote = gen->overwrote || !gen->pristine;
 	} else {
 		/* Blocks lie there now that no bit tells of. */
 		gen->pristine = false;

@@ -158,6 +158,19 @@ static int make_folder(struct fsc_volume *vol, const struct fsc_label *label)
 	return 0;
 }
 
+/* The folder goes with all that is in it, durably where an object's name would (I8). */
+static int bury_folder(struct fsc_volume *vol)
+{
+	struct fsc_cache *cache = vol->cache;
+	int err = fsc_bury(cache, cache->cache_dir, vol->name);
+
+	if (err || !cache->syncs)
+		return err;
+	if (cache->kind != FSC_FS_STRICT && !(vol->flags & FSC_VOLUME_STRICT_REMOVAL))
+		return 0;
+	return cache->be->ops->sync_dir(cache->cache_dir);
+}
+
 static int find_folder(struct fsc_volume *vol, const struct fsc_label *label)
 {
 	struct fsc_cache *cache = vol->cache;
@@ -165,9 +178,7 @@ static int find_folder(struct fsc_volume *vol, const struct fsc_label *label)
 
 	err = open_folder(vol, label);
 	if (err == -EUCLEAN) {
-		err = fsc_bury(cache, cache->cache_dir, vol->name);
-		if (!err && cache->kind == FSC_FS_STRICT)
-			err = cache->be->ops->sync_dir(cache->cache_dir);
+		err = bury_folder(vol);
 		if (err && err != -ENOENT)
 			return err;
 		fsc_stat_add(cache, FSC_STAT_OBJECTS_DISCARDED, 1);
@@ -258,11 +269,23 @@ int fsc_volume_acquire(struct fsc_cache *cache, struct fsc_blob key, struct fsc_
 	return err;
 }
 
+/* Also when the cache was withdrawn: a later one must not find what was to be discarded. */
+static void retire_volume(struct fsc_volume *vol)
+{
+	struct fsc_cache *cache = vol->cache;
+	int err = bury_folder(vol);
+
+	if (!err || err == -ENOENT)
+		return;
+	fsc_cache_error(cache, err, "removing a volume");
+	fsc_cache_withdraw(cache);
+	fsc_super_taint(cache);
+}
+
 void fsc_volume_relinquish(struct fsc_volume *vol, bool retire)
 {
 	struct fsc_cache *cache;
 	unsigned long irq;
-	int err = 0;
 
 	if (!vol)
 		return;
@@ -277,13 +300,8 @@ void fsc_volume_relinquish(struct fsc_volume *vol, bool retire)
 
 	fsc_mutex_lock(&cache->volumes_mutex);
 	fsc_list_del(&vol->in_cache);
-	if (retire && fsc_cache_is_online(cache)) {
-		err = fsc_bury(cache, cache->cache_dir, vol->name);
-		if (!err && cache->kind == FSC_FS_STRICT)
-			err = cache->be->ops->sync_dir(cache->cache_dir);
-		if (err)
-			fsc_cache_error(cache, err, "removing a volume");
-	}
+	if (retire)
+		retire_volume(vol);
 	fsc_mutex_unlock(&cache->volumes_mutex);
 	free_volume(vol);
 }

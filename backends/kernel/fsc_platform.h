@@ -23,9 +23,6 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-/* The running task, a macro. To lib/ the word is one like others: it names members so. */
-#undef current
-
 /* <stdint.h>'s names for the kernel's limits. */
 #ifndef UINT8_MAX
 #define UINT8_MAX U8_MAX

@@ -335,6 +335,55 @@ static void data_then_value_then_name(void **state)
 	each_seed(SEEDS, first_save_order);
 }
 
+/* Old blocks may lie below what a found object is filled with, or one of which a store failed. What
+ * goes over them is in no order with the log, so they are synced first, once. */
+static void over_old_blocks(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 20 * K);
+	struct fsc_object *obj;
+	int write, sync, xattr;
+	uint64_t ino;
+
+	world_open(w);
+	obj = obj_open(w, &f);
+	store(obj, &f, 0, 10 * K);
+	if (sim_chance(2)) {
+		obj_close(obj);
+		obj = obj_open(w, &f);
+	} else {
+		obj_clear(obj, 2 * K, K);
+		CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	}
+	ino = disk(w, &f)->ino;
+	simstore_log_clear(w->store);
+	store(obj, &f, 10 * K, 2 * K);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	write = log_find(w, SIMOP_WRITE_DONE, ino, 0);
+	sync = log_find(w, SIMOP_SYNC, ino, 0);
+	xattr = log_find(w, SIMOP_XATTR_SET, ino, 0);
+	CHECK(write >= 0 && sync > write && xattr > sync);
+	/* Nothing new lies there: no sync before the value. */
+	simstore_log_clear(w->store);
+	fsc_cache_sync(w->cache);
+	CHECK_EQ(fsc_object_commit(obj, &(struct fsc_blob){ "later", 5 }), 0);
+	sync = log_find(w, SIMOP_SYNC, ino, 0);
+	xattr = log_find(w, SIMOP_XATTR_SET, ino, 0);
+	CHECK(xattr >= 0);
+	while (sync >= 0 && sync < xattr) {
+		size_t n;
+
+		CHECK(!simstore_log(w->store, &n)[sync].len); /* the saver's, not of data only */
+		sync = log_find(w, SIMOP_SYNC, ino, sync + 1);
+	}
+	obj_close(obj);
+}
+
+static void what_went_over_old_blocks_is_synced_before_it_is_declared(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, over_old_blocks);
+}
+
 static void complete_then_cut(struct world *w)
 {
 	struct netfs_file f = REMOTE(7, 20 * K + 5);
@@ -432,6 +481,7 @@ int main(void)
 		cmocka_unit_test(a_value_without_any_map_is_tried_last),
 		cmocka_unit_test(no_slot_is_written_that_could_not_be_read),
 		cmocka_unit_test(data_then_value_then_name),
+		cmocka_unit_test(what_went_over_old_blocks_is_synced_before_it_is_declared),
 		cmocka_unit_test(a_complete_file_is_cut_after_the_value_says_so),
 		cmocka_unit_test(a_folder_that_vanishes_is_made_again),
 		cmocka_unit_test(a_slot_is_written_after_the_other_is_durably_in_use),

@@ -254,6 +254,52 @@ static void a_retired_volume_is_gone(void **state)
 	each_seed(10, retired);
 }
 
+/* A netfs that discards what it knows to be wrong must never see it again, whatever failed. */
+static void retired_withdrawn(struct world *w)
+{
+	bool fails = sim_chance(2);
+
+	world_open(w);
+	fill(w, &file);
+	fsc_cache_withdraw(w->cache);
+	if (fails)
+		simstore_fail(w->store, SIMOP_RENAME, 0, UINT64_MAX, -EIO);
+	fsc_volume_relinquish(w->vol, true);
+	w->vol = NULL;
+	CHECK(fails || !simstore_ino(w->store, FOLDER));
+	simstore_fail(w->store, SIMOP_RENAME, 0, 0, 0);
+	world_reopen(w);
+	CHECK_EQ(found(w, &file), 0);
+}
+
+static void what_was_retired_is_gone_though_the_cache_was_withdrawn(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, retired_withdrawn);
+}
+
+static void strict_removal(struct world *w)
+{
+	uint64_t ino;
+
+	world_open(w);
+	fsc_volume_relinquish(w->vol, false);
+	ino = simstore_ino(w->store, "cache");
+	for (uint32_t flags = 0; flags <= FSC_VOLUME_STRICT_REMOVAL; flags++) {
+		CHECK_EQ(fsc_volume_acquire(w->cache, text("one"), text(""), flags, &w->vol), 0);
+		simstore_log_clear(w->store);
+		fsc_volume_relinquish(w->vol, true);
+		CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC_DIR, ino), flags);
+	}
+	w->vol = NULL;
+}
+
+static void strict_removal_makes_the_end_of_a_volume_durable(void **state)
+{
+	(void)state;
+	each_seed(5, strict_removal);
+}
+
 struct pinned {
 	struct xfer *x;
 	bool put;
@@ -376,6 +422,8 @@ int main(void)
 		cmocka_unit_test(no_flipped_byte_of_the_record_is_believed),
 		cmocka_unit_test(what_is_not_the_folder_is_moved_away),
 		cmocka_unit_test(a_retired_volume_is_gone),
+		cmocka_unit_test(what_was_retired_is_gone_though_the_cache_was_withdrawn),
+		cmocka_unit_test(strict_removal_makes_the_end_of_a_volume_durable),
 		cmocka_unit_test(giving_it_back_waits_for_the_last_pin),
 		cmocka_unit_test(what_is_left_in_the_graveyard_goes_at_the_next_start),
 		cmocka_unit_test(what_is_left_in_tmp_goes_at_the_start),

@@ -61,6 +61,7 @@ struct simstore_opts {
 	uint64_t blocks;    /* of 4 KiB; 1 Mi */
 	uint64_t files;     /* 64 Ki */
 	uint32_t uid;       /* of all that is made; 0 */
+	bool reuse_inos;    /* a new inode may get the number of one that is gone */
 };
 
 struct simstore *simstore_create(const struct simstore_opts *opts); /* NULL: the defaults */
@@ -115,6 +116,44 @@ void simstore_fail(struct simstore *st, enum simstore_op op, uint64_t skip, uint
 void simstore_limit(struct simstore *st, uint64_t blocks, uint64_t files); /* in all */
 void simstore_used(const struct simstore *st, uint64_t *blocks, uint64_t *files);
 void simstore_set_xattr_max(struct simstore *st, uint32_t max);
+
+/* --- Crashes ---------------------------------------------------------------------- */
+
+/*
+ * Remember from now on what isn't durable, as a filesystem of @model would have it; what the store
+ * holds now is durable. May be called again: all is durable then, and the model another.
+ *
+ *   ordered   what changes metadata (names, xattrs, sizes, punches, and the writes that fill new
+ *             blocks, when they end) survives up to some moment, all of it or none after it;
+ *             overwriting in place survives or not by itself, in sectors of 512 bytes. A sync of
+ *             anything makes durable all that had ended before.
+ *   strict    each effect survives or not, or in part, by itself, but names lead to their own
+ *             inodes. A sync makes durable what backend.h says it covers.
+ *   volatile  as strict, and names may lead to each other's inodes, and blocks be swapped. What
+ *             sync_fs covered stays, until the next change.
+ */
+void simstore_track(struct simstore *st, enum fsc_fs_kind model);
+
+struct simstore_loss {
+	uint64_t unsynced; /* effects that weren't durable */
+	uint64_t lost;     /* of these, gone in whole or in part */
+};
+
+/* The power is cut. Outside of a run, after one that ended in sim_kill(): what was in flight then
+ * lands in part. The disk is one that the model allows, as @seed chooses, and all on it is durable.
+ * @out may be NULL. */
+void simstore_power_cut(struct simstore *st, uint64_t seed, struct simstore_loss *out);
+
+/* sim_kill() at the beginning of the @nth op from now on, or with @after when it has taken effect;
+ * 0: don't. Each op counts, and each end of a transfer. */
+void simstore_kill_at(struct simstore *st, uint64_t nth, bool after);
+uint64_t simstore_ops(const struct simstore *st); /* since the store was made */
+
+/* Another store with all that this one holds, the same inode numbers too; not tracked. */
+struct simstore *simstore_clone(const struct simstore *st);
+/* In a task: copy it all, file by file and block by block, into an empty store, while others go on
+ * changing it: as rsync -aX would. New inodes. A file that vanishes meanwhile is left out. */
+void simstore_copy_in_use(struct simstore *from, struct simstore *to);
 
 /* --- Looking and tampering -------------------------------------------------------- */
 
