@@ -77,6 +77,7 @@ int fsc_space_take(struct fsc_cache *cache, uint64_t bytes)
 	}
 	if (verdict != FSC_SPACE_STOP) {
 		cache->used += bytes;
+		cache->used_moved = true;
 		cache->space_since += bytes;
 	}
 	fsc_spin_unlock(&cache->space_lock, irq);
@@ -90,6 +91,43 @@ void fsc_space_give(struct fsc_cache *cache, uint64_t bytes)
 	unsigned long irq = fsc_spin_lock(&cache->space_lock);
 
 	cache->used -= fsc_min64(cache->used, bytes);
+	cache->used_moved = cache->used_moved || bytes;
+	fsc_spin_unlock(&cache->space_lock, irq);
+}
+
+void fsc_space_unknown(struct fsc_cache *cache)
+{
+	unsigned long irq = fsc_spin_lock(&cache->space_lock);
+
+	cache->used_known = false;
+	fsc_spin_unlock(&cache->space_lock, irq);
+}
+
+void fsc_space_recount(struct fsc_gen *gen)
+{
+	struct fsc_cache *cache = gen->cache;
+	struct fsc_stat st;
+	uint64_t before;
+	unsigned long irq;
+	bool due;
+
+	irq = fsc_spin_lock(&gen->lock);
+	due = gen->miscounted && gen->file && gen->linked;
+	before = gen->charge;
+	fsc_spin_unlock(&gen->lock, irq);
+	if (!due)
+		return;
+	if (cache->be->ops->stat(gen->file, &st)) {
+		fsc_space_unknown(cache);
+		return;
+	}
+	irq = fsc_spin_lock(&gen->lock);
+	gen->charge = st.bytes;
+	fsc_spin_unlock(&gen->lock, irq);
+	irq = fsc_spin_lock(&cache->space_lock);
+	cache->used -= fsc_min64(cache->used, before);
+	cache->used += st.bytes;
+	cache->used_moved = true;
 	fsc_spin_unlock(&cache->space_lock, irq);
 }
 
@@ -122,20 +160,44 @@ static bool count_one(struct fsc_walk *walk, const char *volume, const char *pat
 	return true;
 }
 
+/* What is still waiting to be removed wasn't counted, and is given back when it goes. */
+static bool no_graves(struct fsc_cache *cache)
+{
+	const struct fsc_backend_ops *ops = cache->be->ops;
+	char name[FSC_NAME_MAX + 1];
+	struct fsc_dir *dir;
+	uint64_t pos = 0;
+	bool none;
+
+	/* A handle of our own: one reader at a time per handle. */
+	if (ops->dir_open(cache->be, cache->root, "graveyard", false, &dir))
+		return false;
+	none = ops->dir_next(dir, &pos, name, sizeof(name)) == 0;
+	ops->dir_close(dir);
+	return none;
+}
+
 /*
  * After an unclean stop: what is there, plus what was stored since we opened. What was stored
- * before the walk came by is counted twice, which errs on the side of the limit.
+ * before the walk came by is counted twice, which errs on the side of the limit; then the next open
+ * counts again.
  */
 void fsc_scan_work(struct fsc_work *work)
 {
 	struct fsc_cache *cache = fsc_container_of(work, struct fsc_cache, scan_work);
 	struct count_walk c = { .walk.fn = count_one };
 	unsigned long irq;
+	bool none;
 
+	irq = fsc_spin_lock(&cache->space_lock);
+	/* Given back before it was counted: what is left may be too little. */
+	cache->used_moved = cache->used_moved || cache->used;
+	fsc_spin_unlock(&cache->space_lock, irq);
 	if (!fsc_walk(cache, &c.walk))
 		return;
+	none = no_graves(cache);
 	irq = fsc_spin_lock(&cache->space_lock);
 	cache->used += c.bytes;
-	cache->used_known = true;
+	cache->used_known = none && !cache->used_moved && !c.walk.missed;
 	fsc_spin_unlock(&cache->space_lock, irq);
 }

@@ -138,17 +138,15 @@ static int open_dirs(struct fsc_cache *cache)
 	return err;
 }
 
-/* A directory left open by a volatile cache is to be believed only if the machine stayed up and the
- * filesystem mounted: then only the process died, and what it did is all there. */
-static bool must_empty(const struct fsc_cache *cache)
+/* The machine stayed up and the filesystem mounted since the super block was stored: what was done
+ * is all there, whether it was synced or not. */
+static bool stayed_up(const struct fsc_cache *cache)
 {
 	const struct fsc_super *super = &cache->super;
 	const struct fsc_backend *be = cache->be;
 
-	if (!super->open)
-		return false;
-	return !super->ids_known || !be->ids_known || super->mount_id != be->mount_id ||
-	       memcmp(super->boot_id, be->boot_id, sizeof(be->boot_id));
+	return super->ids_known && be->ids_known && super->mount_id == be->mount_id &&
+	       !memcmp(super->boot_id, be->boot_id, sizeof(be->boot_id));
 }
 
 static int empty_cache(struct fsc_cache *cache, const char *why)
@@ -173,8 +171,14 @@ static int empty_cache(struct fsc_cache *cache, const char *why)
 static int mark_open(struct fsc_cache *cache)
 {
 	struct fsc_super *super = &cache->super;
-	int err;
+	int err = 0;
 
+	/* It was killed and is believed. But nothing in it was ever synced, and when the mark is
+	 * gone a crash no longer empties it. */
+	if (super->open && cache->syncs)
+		err = cache->be->ops->sync_fs(cache->be);
+	if (err)
+		return err;
 	super->open = cache->kind == FSC_FS_VOLATILE && !cache->be->forgets;
 	super->ids_known = cache->be->ids_known;
 	super->mount_id = cache->be->mount_id;
@@ -184,6 +188,15 @@ static int mark_open(struct fsc_cache *cache)
 	if (!err && super->open)
 		err = cache->be->ops->sync_dir(cache->root);
 	return err;
+}
+
+/* The count that a clean end left. The super block is written in place: a crash may leave it
+ * without what it counts, or bring an older one back. */
+static void take_count(struct fsc_cache *cache, bool fresh)
+{
+	cache->used_known = cache->super.used_bytes != UINT64_MAX &&
+			    (fresh || stayed_up(cache) || cache->be->forgets);
+	cache->used = cache->used_known ? cache->super.used_bytes : 0;
 }
 
 /* Without a name of its own, the super would make the next owner refuse what else we made: so it is
@@ -200,15 +213,12 @@ static int bring_up(struct fsc_cache *cache)
 		err = open_dirs(cache);
 	if (!err && damaged)
 		err = empty_cache(cache, "its super block is damaged");
-	else if (!err && must_empty(cache))
+	else if (!err && cache->super.open && !stayed_up(cache))
 		err = empty_cache(cache,
 				  "not closed cleanly on a filesystem that promises nothing");
 	if (err)
 		return err;
-	cache->used = cache->super.used_bytes;
-	cache->used_known = cache->used != UINT64_MAX;
-	if (!cache->used_known)
-		cache->used = 0;
+	take_count(cache, fresh);
 	err = fsc_sweep(cache, cache->tmp);
 	cache->scan_due = !cache->used_known && cache->limits.max_bytes;
 	return err ? err : mark_open(cache);

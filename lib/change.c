@@ -48,6 +48,7 @@ static bool forget(struct change *c, bool local, bool hold)
 	if (c->start < end)
 		fsc_map_clear(&gen->map, c->start, end, &c->pool);
 	gen->pristine = false;
+	gen->miscounted = true;
 	gen->unsaved = true;
 	if (local) {
 		gen->modified = true;
@@ -79,8 +80,10 @@ static int store_mark(struct fsc_gen *gen)
 {
 	int err = 0;
 
-	if (!gen->stored)
-		return 0;
+	if (!gen->stored_bits)
+		err = fsc_gen_bury_past(gen);
+	if (err || !gen->stored)
+		return err;
 	if (!gen->stored_mark)
 		err = fsc_gen_save(gen, gen->size, FSC_SAVE_ALWAYS | FSC_SAVE_NO_SLOT, NULL);
 	if (!err && !gen->stored_mark)
@@ -89,6 +92,16 @@ static int store_mark(struct fsc_gen *gen)
 	if (!err && gen->stored_bits)
 		err = fsc_gen_save_sync(gen);
 	return err;
+}
+
+/* @gen is lent and stays as it is. The write is counted here all the same, for its answer. */
+static void write_supersedes(struct fsc_gen *gen)
+{
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+
+	gen->writes++;
+	fsc_spin_unlock(&gen->lock, irq);
+	fsc_gen_supersede(gen, gen->size);
 }
 
 static void trim_to_whole(struct fsc_gio *gio)
@@ -111,6 +124,11 @@ int fsc_gen_write_prepare(struct fsc_gio *gio, bool keep)
 
 	change_begin(&c, gen, gio->pos >> FSC_GRANULE_SHIFT,
 		     fsc_granules(gio->pos + gio->buf.len));
+	if (fsc_gen_is_lent(gen)) {
+		write_supersedes(gen);
+		change_end(&c);
+		return -ENOBUFS;
+	}
 	if (!forget(&c, true, false) || !fsc_cache_is_online(gen->cache))
 		keep = false;
 	if (keep)
@@ -187,6 +205,11 @@ int fsc_gen_clear(struct fsc_gen *gen, uint64_t pos, uint64_t len)
 		return 0;
 	len = fsc_min64(len, UINT64_MAX - pos);
 	change_begin(&c, gen, pos >> FSC_GRANULE_SHIFT, fsc_granules(pos + len));
+	if (fsc_gen_is_lent(gen)) {
+		fsc_gen_supersede(gen, gen->size);
+		change_end(&c);
+		return 0;
+	}
 	forget(&c, false, true);
 	err = fsc_gen_undeclare(gen, gen->size);
 	/* Nothing is punched that the disk might still declare. */
@@ -231,55 +254,81 @@ static void set_size(struct change *c, uint64_t size)
 	struct fsc_gen *gen = c->gen;
 	unsigned long irq = fsc_spin_lock(&gen->lock);
 
+	/* Who sampled after forget() may have been told the old size. */
+	gen->change++;
 	gen->size = size;
 	fsc_map_resize(&gen->map, fsc_granules(size), &c->pool);
 	gen->unsaved = true;
 	fsc_spin_unlock(&gen->lock, irq);
 }
 
-static int resize_gen(struct fsc_object *obj, struct fsc_gen *gen, uint64_t size)
+static void set_object_size(struct fsc_object *obj, uint64_t size)
 {
-	uint64_t old = gen->size, low = fsc_min64(old, size);
-	struct change c;
-	unsigned long irq;
+	unsigned long irq = fsc_spin_lock(&obj->lock);
+
+	obj->size = size;
+	fsc_spin_unlock(&obj->lock, irq);
+}
+
+/* save_mutex; the object's and the file's size are not those of the map until the end. */
+static int resize_gen(struct fsc_object *obj, struct change *c, uint64_t size)
+{
+	struct fsc_gen *gen = c->gen;
+	uint64_t old = gen->size;
 	int err;
 
 	/* The granule with the old end or the new one holds zeroes, or data, that are wrong now. */
-	change_begin(&c, gen, low >> FSC_GRANULE_SHIFT, UINT64_MAX >> FSC_GRANULE_SHIFT);
-	irq = fsc_spin_lock(&obj->lock);
-	obj->size = size;
-	fsc_spin_unlock(&obj->lock, irq);
-	forget(&c, false, true);
+	c->start = fsc_min64(old, size) >> FSC_GRANULE_SHIFT;
+	c->end = UINT64_MAX >> FSC_GRANULE_SHIFT;
+	forget(c, false, true);
+	/* Only now: downloads that were sampled before are not padded at the new end. */
+	set_object_size(obj, size);
 	err = fsc_gen_undeclare(gen, size);
 	if (!err && fsc_load_acquire(&gen->is_current))
 		err = resize_file(gen, old, size);
-	set_size(&c, size);
+	set_size(c, size);
 	gen->in_slot = false;
-	release(&c);
+	release(c);
 	if (err)
 		fsc_gen_expire(gen);
-	change_end(&c);
-	fsc_gen_dirty(gen);
 	return err || !fsc_load_acquire(&gen->is_current) ? -ENOBUFS : 0;
+}
+
+/* -EAGAIN: it was lent, and another has taken its place. */
+static int resize_current(struct fsc_object *obj, struct fsc_gen *gen, uint64_t size)
+{
+	struct change c;
+	int err = -EAGAIN;
+
+	change_begin(&c, gen, 0, 0);
+	if (fsc_gen_is_lent(gen))
+		fsc_gen_supersede(gen, size);
+	else
+		err = resize_gen(obj, &c, size);
+	change_end(&c);
+	if (err != -EAGAIN)
+		fsc_gen_dirty(gen);
+	return err;
 }
 
 int fsc_object_resize(struct fsc_object *obj, uint64_t size)
 {
+	int err = -EAGAIN;
 	struct fsc_gen *gen;
 	unsigned long irq;
-	int err;
 
 	if (size > INT64_MAX)
 		return -EINVAL;
-	gen = fsc_object_gen(obj);
-	if (!gen) {
-		irq = fsc_spin_lock(&obj->lock);
-		obj->size = size;
-		fsc_spin_unlock(&obj->lock, irq);
-		return -ENOBUFS;
+	/* First, so that no generation of the old size takes the place of a lent one any more. */
+	irq = fsc_spin_lock(&obj->lock);
+	obj->next_size = size;
+	fsc_spin_unlock(&obj->lock, irq);
+	while (err == -EAGAIN) {
+		gen = fsc_object_gen(obj);
+		err = gen ? resize_current(obj, gen, size) : -ENOBUFS;
+		fsc_gen_put(gen);
 	}
-	err = resize_gen(obj, gen, size);
-	fsc_gen_put_wait(gen);
+	set_object_size(obj, size);
 	return err;
 }
 
@@ -333,18 +382,31 @@ static int commit_locked(struct fsc_object *obj, struct fsc_gen *gen, const stru
 	return err;
 }
 
-int fsc_object_commit(struct fsc_object *obj, const struct fsc_blob *proven)
+/* False: another took the place of @gen meanwhile. */
+static bool commit_gen(struct fsc_object *obj, struct fsc_gen *gen, const struct fsc_blob *proven,
+		       int *err)
 {
-	struct fsc_gen *gen = obj->gen;
-	bool stored = false;
-	int err;
+	bool stored = false, still;
 
-	if (!gen || !fsc_load_acquire(&gen->is_current) || !fsc_cache_is_online(gen->cache))
-		return -ENOBUFS;
 	fsc_mutex_lock(&gen->save_mutex);
-	err = commit_locked(obj, gen, proven, &stored);
+	still = gen->obj != NULL;
+	if (still)
+		*err = commit_locked(obj, gen, proven, &stored);
 	fsc_mutex_unlock(&gen->save_mutex);
 	if (stored)
 		fsc_saver_note(gen);
+	return still;
+}
+
+int fsc_object_commit(struct fsc_object *obj, const struct fsc_blob *proven)
+{
+	int err = -ENOBUFS;
+	bool done = false;
+	struct fsc_gen *gen;
+
+	while (!done && (gen = fsc_object_gen(obj))) {
+		done = commit_gen(obj, gen, proven, &err);
+		fsc_gen_put_wait(gen);
+	}
 	return err;
 }

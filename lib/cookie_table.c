@@ -223,7 +223,9 @@ static enum share share(struct fsc_cookie *old, const struct fsc_cookie *cookie)
 	else if (equal && !old->retire && old->state < FSC_COOKIE_CLOSING)
 		ret = SHARED; /* given back a moment ago: still good */
 	if (ret == SHARED) {
-		old->users++;
+		/* Whoever waits for it to be closed need not any more. */
+		if (!old->users++)
+			fsc_waitq_wake_all(&old->changed);
 		old->keep_after_ms = fsc_max64(old->keep_after_ms, cookie->keep_after_ms);
 	}
 	fsc_spin_unlock(&old->lock, irq);

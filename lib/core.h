@@ -80,6 +80,7 @@ struct fsc_cache {
 	bool space_known;
 	uint64_t used;              /* bytes in the cache's files */
 	bool used_known;            /* counted since the last unclean stop */
+	bool used_moved;            /* while it was being counted */
 	bool scan_due;              /* to be counted, after the graveyard was emptied; bury_work's */
 	struct fsc_work cull_work;
 	struct fsc_work scan_work;
@@ -126,9 +127,12 @@ struct fsc_object {
 	struct fsc_object *next;  /* in its bucket; table_mutex */
 	struct fsc_spin lock;
 	struct fsc_gen *gen;      /* with a reference; lock; NULL: nothing there (no memory) */
+	bool sealed;              /* no other comes in its place but by invalidation; lock */
+	bool removal_synced;      /* what stood under its name before it was opened is gone for good */
 	struct fsc_mutex name_mutex; /* the name on disk */
 	struct fsc_label label;   /* save_mutex of the current generation */
 	uint64_t size;            /* lock: as the netfs says it */
+	uint64_t next_size;       /* lock: what a resize under way makes of it */
 	bool key_hashed;
 	uint8_t key_len;
 	uint8_t key[FSC_KEY_MAX];
@@ -148,12 +152,14 @@ struct fsc_gen {
 	struct fsc_file *file;    /* made with the first store; set once, under save_mutex too */
 	uint64_t file_size;       /* of it, at least; changed under save_mutex too */
 	uint64_t charge;          /* bytes of cache.used that are this file's */
+	bool miscounted;          /* and that may not be what it occupies */
 	uint64_t writes;          /* local writes that the server hasn't answered */
 	uint32_t is_current;      /* the object's; also read by fsc_load_acquire() */
 	bool pristine;            /* no old blocks anywhere: zeroes may stay holes (I3) */
 	bool overwrote;           /* bits were set over what may be old blocks; not synced yet */
 	bool unsaved;             /* the map differs from what is stored */
 	bool modified;            /* by local writes, not yet proven to be ours alone */
+	uint32_t lent;            /* readers of the file outside; grows only under save_mutex too */
 	bool closing;             /* somebody waits for ranges to become empty */
 	struct fsc_waitq drained;
 
@@ -225,7 +231,9 @@ void fsc_label_make(struct fsc_label *label, struct fsc_blob coherency);
 /* The name must not lead to anything but the current generation any more [waits]: 0 if it doesn't,
  * with *@gone telling whether there was something. Withdraws the cache if it can't be done. */
 int fsc_object_drop_name(struct fsc_object *obj, bool *gone);
-int fsc_object_sync_removal(struct fsc_object *obj);
+/* Whatever was @gone, or was removed by others before, doesn't come back after a crash, where that
+ * was asked for or can't be left to the order of things [waits]. */
+int fsc_object_sync_removal(struct fsc_object *obj, bool gone);
 /* What is stored under a key that is not open must go, without opening it [waits]. */
 int fsc_object_forget(struct fsc_volume *vol, struct fsc_blob key);
 
@@ -237,6 +245,12 @@ void fsc_gen_detach(struct fsc_gen *gen);   /* [waits] forgets its object */
 void fsc_gen_drain(struct fsc_gen *gen);    /* [waits] until no store is in flight */
 int fsc_gen_file(struct fsc_gen *gen, struct fsc_file **out); /* [waits] made if there is none */
 int fsc_gen_file_locked(struct fsc_gen *gen); /* the same under save_mutex */
+
+/* lend.c */
+bool fsc_gen_is_lent(struct fsc_gen *gen); /* stays false while save_mutex is held [any] */
+/* @gen, lent, is to change [waits]: a new, empty one of @size takes its place, as an invalidation
+ * would put there, and @gen stays as it is for its readers. save_mutex; the caller pins @gen. */
+void fsc_gen_supersede(struct fsc_gen *gen, uint64_t size);
 
 /* store.c */
 bool fsc_gen_void(struct fsc_gen *gen, uint64_t start, uint64_t end); /* lock; any there? */
@@ -262,7 +276,13 @@ int fsc_gen_save(struct fsc_gen *gen, uint64_t size, uint32_t flags, bool *store
 /* What is stored must not declare any more than memory does, or be unreachable [waits];
  * save_mutex. */
 int fsc_gen_undeclare(struct fsc_gen *gen, uint64_t size);
+/* Before a change, where coherency data don't tell of it: nothing that was under the name before
+ * the object was opened comes back after a crash [waits]; save_mutex. */
+int fsc_gen_bury_past(struct fsc_gen *gen);
 int fsc_gen_save_sync(struct fsc_gen *gen); /* [waits] what was saved is durable */
+/* The last way to make what is stored unreachable: the name goes, the generation is over [waits].
+ * It withdraws the cache if that fails too. save_mutex. */
+int fsc_gen_drop(struct fsc_gen *gen);
 /* link.c: give the saved file its name [waits]; save_mutex. */
 int fsc_gen_link(struct fsc_gen *gen);
 
@@ -294,6 +314,12 @@ int fsc_snapshot_load(struct fsc_gen *gen, enum fsc_map_kind kind, struct fsc_bl
 /* May @bytes be stored [waits]? Counts them in; -ENOSPC. */
 int fsc_space_take(struct fsc_cache *cache, uint64_t bytes);
 void fsc_space_give(struct fsc_cache *cache, uint64_t bytes); /* [any] not stored, or removed */
+/* Something went, or couldn't be counted: a clean end claims to know nothing, and the next open
+ * counts anew [any]. */
+void fsc_space_unknown(struct fsc_cache *cache);
+/* No longer current, nothing in flight: what its file occupies, slots and what failed stores left
+ * there too, as against what was counted for it [waits]. */
+void fsc_space_recount(struct fsc_gen *gen);
 /* Must something go, and how much [waits]? */
 bool fsc_space_wanted(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files);
 
@@ -302,6 +328,7 @@ struct fsc_walk {
 	/* Of each object by name; false ends the walk. */
 	bool (*fn)(struct fsc_walk *walk, const char *volume, const char *path,
 		   const struct fsc_stat *st);
+	bool missed; /* something could not be read */
 };
 /* Everything below cache/ [waits]. Ends early when the cache is closing: false then. */
 bool fsc_walk(struct fsc_cache *cache, struct fsc_walk *walk);

@@ -124,15 +124,22 @@ static void sort(struct cull *c)
 	}
 }
 
-/* Under the table's mutex from looking to unlinking: an open enters the table first. */
-static int remove_unless_open(struct fsc_volume *vol, const char *path)
+/* Under the table's mutex from looking to unlinking: an open enters the table first. What it
+ * occupies is asked for again, as it may have been open, and grown, since it was chosen. */
+static int remove_unless_open(struct fsc_volume *vol, struct victim *v)
 {
+	const struct fsc_backend_ops *ops = vol->cache->be->ops;
+	struct fsc_stat st;
 	int err = -EBUSY;
 
 	fsc_mutex_lock(&vol->table_mutex);
-	if (!*fsc_volume_find(vol, path))
-		err = vol->cache->be->ops->unlink(vol->dir, path, NULL);
+	if (!*fsc_volume_find(vol, v->path))
+		err = ops->dir_stat(vol->dir, v->path, &st);
+	if (!err)
+		err = ops->unlink(vol->dir, v->path, NULL);
 	fsc_mutex_unlock(&vol->table_mutex);
+	if (!err)
+		v->bytes = st.bytes;
 	return err;
 }
 
@@ -149,14 +156,14 @@ static int remove_from_closed(struct fsc_cache *cache, const struct victim *v)
 	return err;
 }
 
-static bool remove_victim(struct fsc_cache *cache, const struct victim *v)
+static bool remove_victim(struct fsc_cache *cache, struct victim *v)
 {
 	struct fsc_volume *vol;
 	int err;
 
 	fsc_mutex_lock(&cache->volumes_mutex);
 	vol = open_volume(cache, v->volume);
-	err = vol ? remove_unless_open(vol, v->path) : remove_from_closed(cache, v);
+	err = vol ? remove_unless_open(vol, v) : remove_from_closed(cache, v);
 	fsc_mutex_unlock(&cache->volumes_mutex);
 	if (err && err != -EBUSY && err != -ENOENT)
 		fsc_cache_error(cache, err, "culling an object");

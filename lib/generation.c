@@ -297,13 +297,15 @@ static void read_done(struct fsc_io *io, int64_t ret)
 void fsc_gen_read(struct fsc_gio *gio)
 {
 	struct fsc_gen *gen = gio->gen;
+	bool online = fsc_cache_is_online(gen->cache);
 	uint64_t end = gio->pos + gio->buf.len;
 	unsigned long irq;
 	int err = 0;
 
 	FSC_ASSERT(!(gio->pos & (FSC_GRANULE_SIZE - 1)));
 	irq = fsc_spin_lock(&gen->lock);
-	if (!gen->is_current)
+	/* Withdrawn: whoever changes something isn't given the generation any more, to say so. */
+	if (!gen->is_current || !online)
 		err = -ESTALE;
 	else if (gio->pos >= gen->size ||
 		 !fsc_map_test_range(&gen->map, gio->pos >> FSC_GRANULE_SHIFT,

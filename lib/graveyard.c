@@ -99,7 +99,8 @@ static int remove_tree(struct fsc_cache *cache, struct fsc_dir *parent, const ch
 	if (st.type == FSC_FILE_DIR)
 		return remove_folder(cache, parent, name, depth);
 	err = cache->be->ops->unlink(parent, name, NULL);
-	if (!err && st.nlink <= 1)
+	/* While the count is still to come these aren't in it: what others stored meanwhile is. */
+	if (!err && st.nlink <= 1 && !cache->scan_due)
 		fsc_space_give(cache, st.bytes);
 	return err;
 }
@@ -121,7 +122,7 @@ void fsc_bury_work(struct fsc_work *work)
 	if (!fsc_load_acquire(&cache->closing))
 		fsc_sweep(cache, cache->graveyard);
 	/* Only a budget needs the count, and starting never waits for it. Not before here: what was
-	 * just removed is given back from it although it was never in it. */
+	 * just removed would be in it, or not, by chance. */
 	if (cache->scan_due && !fsc_load_acquire(&cache->closing)) {
 		cache->scan_due = false;
 		fsc_work_queue(cache->wq, &cache->scan_work, 0);

@@ -31,6 +31,8 @@ static int clear_name(struct fsc_object *obj)
 	err = cache->be->ops->unlink(obj->vol->dir, obj->path, NULL);
 	if (err == -EUCLEAN)
 		err = fsc_bury(cache, obj->vol->dir, obj->path);
+	if (!err)
+		fsc_space_unknown(cache);
 	return err == -ENOENT ? 0 : err;
 }
 

@@ -122,7 +122,7 @@ size_t fsc_map_writer_end(struct fsc_map_writer *w);
 /* Bytes that a bitmap of so many granules takes. */
 static inline uint64_t fsc_map_bitmap_bytes(uint64_t granules)
 {
-	return (granules + 7) / 8;
+	return granules / 8 + (granules % 8 != 0);
 }
 
 /*

@@ -32,6 +32,8 @@ static int bury_name(struct fsc_object *obj)
 	char fanout[4];
 	int err;
 
+	/* Its bytes are given back here, and when the graveyard is emptied. */
+	fsc_space_unknown(cache);
 	err = fsc_bury(cache, obj->vol->dir, obj->path);
 	if (err != -EUCLEAN)
 		return err;
@@ -53,11 +55,50 @@ static int disarm(struct fsc_object *obj, int err)
 	return err;
 }
 
+/* As if it were being modified, and nothing of it present. */
+static void store_nothing(struct fsc_object *obj, struct fsc_file *file)
+{
+	const struct fsc_backend_ops *ops = obj->vol->cache->be->ops;
+	struct fsc_record rec = {
+		.modifying = true,
+		.size = fsc_object_size(obj),
+		.coherency_hashed = obj->label.hashed,
+		.coherency = { obj->label.data, obj->label.len },
+	};
+	uint8_t value[FSC_RECORD_FIXED + FSC_COHERENCY_INLINE];
+	int len = fsc_record_encode(&rec, value, sizeof(value));
+
+	if (len > 0 && !ops->xattr_set(file, FSC_XATTR_NAME, value, (size_t)len))
+		ops->sync(file, false);
+}
+
+/*
+ * A removed name can come back after a crash though its folder was synced: btrfs (Linux 6.18) may log
+ * a folder together with a name that was made and removed since the last commit. So what it leads to
+ * is first made such that nobody believes it. What can't be done here is left to the folder's sync.
+ */
+static void deface(struct fsc_object *obj)
+{
+	struct fsc_cache *cache = obj->vol->cache;
+	const struct fsc_backend_ops *ops = cache->be->ops;
+	struct fsc_file *file;
+	struct fsc_stat st;
+
+	if (!cache->syncs || cache->kind != FSC_FS_STRICT ||
+	    ops->file_open(obj->vol->dir, obj->path, &file))
+		return;
+	/* Somebody else's file may be there by a link. */
+	if (!ops->stat(file, &st) && st.nlink == 1 && st.uid == cache->be->uid)
+		store_nothing(obj, file);
+	ops->file_close(file);
+}
+
 int fsc_object_drop_name(struct fsc_object *obj, bool *gone)
 {
 	const struct fsc_backend_ops *ops = obj->vol->cache->be->ops;
 	int err;
 
+	deface(obj);
 	err = ops->unlink(obj->vol->dir, obj->path, NULL);
 	*gone = err == 0;
 	if (err == -ENOENT)
@@ -70,9 +111,7 @@ int fsc_object_drop_name(struct fsc_object *obj, bool *gone)
 	return err;
 }
 
-/* The name's removal is durable when it returns, where that was asked for or can't be left to the
- * order of things. */
-int fsc_object_sync_removal(struct fsc_object *obj)
+static int sync_fanout(struct fsc_object *obj)
 {
 	struct fsc_cache *cache = obj->vol->cache;
 	const struct fsc_backend_ops *ops = cache->be->ops;
@@ -80,18 +119,41 @@ int fsc_object_sync_removal(struct fsc_object *obj)
 	char fanout[4];
 	int err;
 
-	if (!cache->syncs)
-		return 0;
-	if (cache->kind != FSC_FS_STRICT && !(obj->vol->flags & FSC_VOLUME_STRICT_REMOVAL))
-		return 0;
 	fanout_name(obj, fanout);
 	err = ops->dir_open(cache->be, obj->vol->dir, fanout, false, &dir);
 	if (err == -ENOENT)
 		return ops->sync_dir(obj->vol->dir); /* it went as a whole */
 	if (err)
-		return ops->sync_fs(cache->be); /* no descriptor left, say: the long way */
+		return err; /* no descriptor left, say */
 	err = ops->sync_dir(dir);
 	ops->dir_close(dir);
+	return err;
+}
+
+/* The name's removal is durable when it returns, where that was asked for or can't be left to the
+ * order of things. If that can't be had, whoever was told that it is gone must not meet it again
+ * after a crash: then nothing in here is believed by a later open. */
+int fsc_object_sync_removal(struct fsc_object *obj, bool gone)
+{
+	struct fsc_cache *cache = obj->vol->cache;
+	int err;
+
+	/* Nothing was there: but it may have been culled, and nobody waited for that. */
+	if (!gone && obj->removal_synced)
+		return 0;
+	if (!cache->syncs)
+		return 0;
+	if (cache->kind != FSC_FS_STRICT && !(obj->vol->flags & FSC_VOLUME_STRICT_REMOVAL))
+		return 0;
+	err = sync_fanout(obj);
+	if (err)
+		err = cache->be->ops->sync_fs(cache->be); /* the long way */
+	obj->removal_synced = !err;
+	if (!err)
+		return 0;
+	fsc_log(FSC_LOG_ERR, "cache: removing an outdated object cannot be made durable");
+	fsc_cache_withdraw(cache);
+	fsc_super_taint(cache);
 	return err;
 }
 
@@ -226,6 +288,21 @@ static uint64_t declared_end(struct fsc_gen *gen)
 	return fsc_min64(end << FSC_GRANULE_SHIFT, gen->size);
 }
 
+/* A crash came between the record and the truncation. */
+static int cut_file(struct lookup *lu, uint64_t size)
+{
+	struct fsc_cache *cache = lu->obj->vol->cache;
+	uint64_t before = lu->st.bytes;
+	int err;
+
+	err = cache->be->ops->resize(lu->file, size);
+	if (!err)
+		err = cache->be->ops->stat(lu->file, &lu->st);
+	if (!err && lu->st.bytes < before)
+		fsc_space_give(cache, before - lu->st.bytes);
+	return err;
+}
+
 /* A map and a file that don't fit each other are none. */
 static int fit_file(struct lookup *lu, struct fsc_gen *gen)
 {
@@ -235,7 +312,7 @@ static int fit_file(struct lookup *lu, struct fsc_gen *gen)
 		return -EUCLEAN;
 	gen->file_size = lu->st.size;
 	if (lu->rec.complete && lu->st.size > gen->size) {
-		err = gen->cache->be->ops->resize(lu->file, gen->size);
+		err = cut_file(lu, gen->size);
 		if (err)
 			return err;
 		gen->file_size = gen->size;
@@ -294,8 +371,11 @@ static int look_up(struct fsc_object *obj, struct fsc_gen **out)
 		cache->be->ops->touch((*out)->file);
 	if (lu->file)
 		cache->be->ops->file_close(lu->file);
-	if (discarded(err) || err == -EIO)
+	if (discarded(err) || err == -EIO) {
 		fsc_space_give(cache, lu->st.bytes);
+		if (!lu->st.nlink)
+			fsc_space_unknown(cache); /* it didn't even say how much it was */
+	}
 	fsc_free(lu->value);
 	fsc_free(lu);
 	return err;
@@ -317,8 +397,8 @@ static int find_or_make(struct fsc_object *obj)
 			fsc_cache_error(cache, err, "reading what is stored of an object");
 		fsc_stat_add(cache, FSC_STAT_OBJECTS_DISCARDED, 1);
 		err = fsc_object_drop_name(obj, &gone);
-		if (!err && gone)
-			err = fsc_object_sync_removal(obj);
+		if (!err)
+			err = fsc_object_sync_removal(obj, gone);
 	} else if (err == -ENOENT) {
 		fsc_stat_add(cache, FSC_STAT_OBJECTS_MISSED, 1);
 		err = 0;
@@ -344,6 +424,7 @@ static struct fsc_object *new_object(struct fsc_volume *vol, struct fsc_blob key
 		return NULL;
 	obj->vol = vol;
 	obj->size = size;
+	obj->next_size = size;
 	obj->key_len = (uint8_t)key.len;
 	memcpy(obj->key, key.data, key.len);
 	fsc_spin_init(&obj->lock, "object");
@@ -426,23 +507,20 @@ int fsc_object_open(struct fsc_volume *vol, struct fsc_blob key, struct fsc_blob
 	return 0;
 }
 
-static void close_unwanted(struct fsc_object *obj, struct fsc_gen *gen, bool retire)
+static void discard(struct fsc_object *obj, struct fsc_gen *gen, bool retire)
 {
 	struct fsc_cache *cache = obj->vol->cache;
 	bool gone = false;
 	int err;
 
-	if (gen) {
-		fsc_gen_expire(gen);
-		fsc_gen_detach(gen);
-	}
 	/* Also when the cache was withdrawn: a later one must not find it. */
 	err = fsc_object_drop_name(obj, &gone);
-	if (!err && gone) {
-		if (gen)
-			gen->linked = false;
-		err = fsc_object_sync_removal(obj);
-	}
+	if (gone && (!gen || !gen->linked))
+		fsc_space_unknown(cache);
+	else if (gone)
+		gen->linked = false;
+	if (!err)
+		err = fsc_object_sync_removal(obj, gone);
 	if (err)
 		fsc_cache_error(cache, err, "discarding an object");
 	if (retire)
@@ -474,25 +552,45 @@ static bool close_kept(struct fsc_object *obj, struct fsc_gen *gen, const struct
 }
 
 /* Whoever opens the key next has the same file and may change it: who still pins this generation
- * must not store there any more, nor take what a read brings for good. */
-static void fence(struct fsc_gen *gen)
+ * must not store there any more, nor take what a read brings for good. False: it is lent, and whom
+ * it is lent to would see the change. */
+static bool fence(struct fsc_gen *gen)
 {
 	fsc_gen_expire(gen);
 	fsc_gen_drain(gen);
 	fsc_gen_detach(gen);
+	return !fsc_gen_is_lent(gen);
+}
+
+/* From here on no other generation comes in the place of the one returned. */
+static struct fsc_gen *seal(struct fsc_object *obj)
+{
+	struct fsc_gen *gen;
+	unsigned long irq = fsc_spin_lock(&obj->lock);
+
+	obj->sealed = true;
+	gen = obj->gen;
+	fsc_spin_unlock(&obj->lock, irq);
+	return gen;
 }
 
 void fsc_object_close(struct fsc_object *obj, const struct fsc_blob *proven, bool retire)
 {
 	struct fsc_gen *gen;
+	bool kept;
 
 	if (!obj)
 		return;
-	gen = obj->gen;
-	if (!retire && gen && close_kept(obj, gen, proven))
-		fence(gen);
+	gen = seal(obj);
+	kept = !retire && gen && close_kept(obj, gen, proven) && fence(gen);
+	if (!kept && gen) {
+		fsc_gen_expire(gen);
+		fsc_gen_detach(gen);
+	}
+	if (kept)
+		fsc_space_recount(gen);
 	else
-		close_unwanted(obj, gen, retire);
+		discard(obj, gen, retire);
 	if (gen)
 		fsc_saver_forget(gen);
 	leave_table(obj);
@@ -513,8 +611,10 @@ int fsc_object_forget(struct fsc_volume *vol, struct fsc_blob key)
 		return -ENOMEM;
 	}
 	err = fsc_object_drop_name(obj, &gone);
-	if (!err && gone)
-		err = fsc_object_sync_removal(obj);
+	if (gone)
+		fsc_space_unknown(vol->cache);
+	if (!err)
+		err = fsc_object_sync_removal(obj, gone);
 	free_object(obj);
 	return err;
 }

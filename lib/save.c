@@ -84,12 +84,12 @@ static int write_slot(struct save *s)
 	memset(mem + FSC_SLOT_HEADER + s->snap.len, 0, len - FSC_SLOT_HEADER - s->snap.len);
 	err = fsc_cache_transfer(gen->cache, gen->file, true, s->ref.pos, mem, len);
 	fsc_io_free(mem, len);
-	if (err)
-		return err;
 	irq = fsc_spin_lock(&gen->lock);
-	gen->file_size = fsc_max64(gen->file_size, s->ref.pos + len);
+	gen->miscounted = true;
+	if (!err)
+		gen->file_size = fsc_max64(gen->file_size, s->ref.pos + len);
 	fsc_spin_unlock(&gen->lock, irq);
-	return 0;
+	return err;
 }
 
 /* The slot that the stored value doesn't point to; where the last value but one did: which is why
@@ -275,6 +275,7 @@ static int fit_file(struct save *s)
 		return err;
 	irq = fsc_spin_lock(&gen->lock);
 	gen->file_size = s->size;
+	gen->miscounted = gen->miscounted || !gen->pristine; /* slots went */
 	fsc_spin_unlock(&gen->lock, irq);
 	return 0;
 }
@@ -366,9 +367,8 @@ int fsc_gen_save_sync(struct fsc_gen *gen)
 	return 0;
 }
 
-/* Give up the name: the last way to make what is stored unreachable (it withdraws the cache if that
- * fails too). The file can't be linked again, so this generation is over. */
-static int drop(struct fsc_gen *gen)
+/* The file can't be linked again, so this generation is over. */
+int fsc_gen_drop(struct fsc_gen *gen)
 {
 	struct fsc_object *obj = gen->obj;
 	bool gone;
@@ -377,15 +377,28 @@ static int drop(struct fsc_gen *gen)
 	fsc_gen_expire(gen);
 	fsc_mutex_lock(&obj->name_mutex);
 	err = fsc_object_drop_name(obj, &gone);
+	if (gone && !gen->linked)
+		fsc_space_unknown(gen->cache);
 	if (!err) {
 		gen->linked = false;
 		gen->stored = false;
 		gen->stored_bits = false;
 	}
 	fsc_mutex_unlock(&obj->name_mutex);
-	if (!err && gone)
-		err = fsc_object_sync_removal(obj);
+	if (!err)
+		err = fsc_object_sync_removal(obj, gone);
 	return err;
+}
+
+static bool changes_silently(const struct fsc_gen *gen)
+{
+	return gen->vol->flags & FSC_VOLUME_STRICT_REMOVAL;
+}
+
+int fsc_gen_bury_past(struct fsc_gen *gen)
+{
+	fsc_mutex_assert_held(&gen->save_mutex);
+	return gen->obj && changes_silently(gen) ? fsc_object_sync_removal(gen->obj, false) : 0;
 }
 
 int fsc_gen_undeclare(struct fsc_gen *gen, uint64_t size)
@@ -395,13 +408,14 @@ int fsc_gen_undeclare(struct fsc_gen *gen, uint64_t size)
 
 	fsc_mutex_assert_held(&gen->save_mutex);
 	if (!gen->obj || !gen->stored_bits)
-		return 0;
+		return fsc_gen_bury_past(gen);
+	/* Nothing is saved any more, and a later open must not believe it. */
 	if (!fsc_cache_is_online(gen->cache))
-		return drop(gen); /* nothing is saved any more, and a later open must not believe it */
+		return fsc_gen_drop(gen);
 	if (!stored)
 		err = fsc_gen_save(gen, size, FSC_SAVE_ALWAYS | FSC_SAVE_NO_SLOT, &stored);
-	if (!err && stored && gen->cache->kind == FSC_FS_STRICT)
+	if (!err && stored && (gen->cache->kind == FSC_FS_STRICT || changes_silently(gen)))
 		err = fsc_gen_save_sync(gen);
 	/* What has been given up isn't saved any more, but may have its name still. */
-	return err || !stored ? drop(gen) : 0;
+	return err || !stored ? fsc_gen_drop(gen) : 0;
 }

@@ -9,9 +9,6 @@
 #include "bits.h"
 #include "core.h"
 
-/* Runs of at most this much under one hold of the lock. */
-#define WALK_GRANULES (64 * FSC_MAP_LEAF_GRANULES)
-
 static bool next_run(struct fsc_gen *gen, uint64_t at, uint64_t end, uint64_t *run)
 {
 	unsigned long irq = fsc_spin_lock(&gen->lock);
@@ -175,38 +172,42 @@ int fsc_snapshot_take_part(struct fsc_gen *gen, uint64_t size, size_t room,
 	return err;
 }
 
-static int load_run(struct fsc_gen *gen, uint64_t start, uint64_t end)
+/* Nobody else knows this generation yet: no lock. */
+static int clear_gap(struct fsc_gen *gen, uint64_t start, uint64_t end, struct fsc_map_pool *pool)
 {
-	struct fsc_map_pool pool = { 0 };
 	struct fsc_map_need need;
-	int err = 0;
+	int err;
 
-	/* Nobody else knows this generation yet: no lock. */
-	while (!err && !fsc_map_pin(&gen->map, start, end, &pool, &need))
-		err = fsc_pool_fill(gen->cache, &pool, &need);
-	if (!err) {
-		fsc_map_set(&gen->map, start, end);
-		fsc_map_unpin(&gen->map, start, end, &pool);
-	}
-	fsc_pool_free(gen->cache, &pool);
+	if (start == end)
+		return 0;
+	fsc_map_clear_need(&gen->map, &need);
+	need.leaves -= fsc_min64(need.leaves, pool->nr_leaves);
+	need.nodes -= fsc_min64(need.nodes, pool->nr_nodes);
+	err = fsc_pool_fill(gen->cache, pool, &need);
+	if (!err)
+		fsc_map_clear(&gen->map, start, end, pool);
 	return err;
 }
 
 int fsc_snapshot_load(struct fsc_gen *gen, enum fsc_map_kind kind, struct fsc_blob map)
 {
+	struct fsc_map_pool pool = { 0 };
 	struct fsc_map_reader r;
-	uint64_t start, end, part;
+	uint64_t start, end, at = 0;
 	int n, err = 0;
 
+	/* What is absent is cleared from a map of all, as that takes the same time for a gap, and
+	 * for a run, of any length: a few bytes may speak of a file of exabytes. */
+	fsc_map_set_full(&gen->map, &pool);
 	fsc_map_reader_init(&r, kind, map, gen->map.size);
 	while (!err && (n = fsc_map_reader_next(&r, &start, &end)) > 0) {
-		/* In parts, so that what is whole collapses before more memory is asked for. */
-		for (; !err && start < end; start = part) {
-			part = fsc_min64(end, fsc_round_down(start, WALK_GRANULES) + WALK_GRANULES);
-			err = load_run(gen, start, part);
-		}
+		err = clear_gap(gen, at, start, &pool);
+		at = end;
 	}
-	if (err)
-		return err;
-	return n < 0 ? -EUCLEAN : 0;
+	if (!err && n < 0)
+		err = -EUCLEAN;
+	if (!err)
+		err = clear_gap(gen, at, gen->map.size, &pool);
+	fsc_pool_free(gen->cache, &pool);
+	return err;
 }

@@ -141,8 +141,10 @@ static void unclaim(struct fsc_gio *gio, bool store_failed)
 
 	fsc_gen_range_del(gen, &gio->range);
 	fsc_map_unpin(&gen->map, gio->range.start, gio->range.end, &pool);
-	if (store_failed)
+	if (store_failed) {
 		gen->pristine = false;
+		gen->miscounted = true; /* a part may have been written */
+	}
 	fsc_spin_unlock(&gen->lock, irq);
 	fsc_pool_free(gen->cache, &pool);
 }
@@ -217,6 +219,8 @@ static bool mark(struct fsc_gio *gio, struct fsc_map_pool *pool, bool hole, uint
 	}
 	if (!hole)
 		gen->charge += bytes;
+	/* Perhaps there were blocks, and the filesystem may need some to find them. */
+	gen->miscounted = gen->miscounted || !hole || !gen->pristine;
 	fsc_gen_range_del(gen, &gio->range);
 	fsc_map_unpin(&gen->map, gio->range.start, gio->range.end, pool);
 	fsc_spin_unlock(&gen->lock, irq);
@@ -252,6 +256,16 @@ static void store_failed(struct fsc_gio *gio, int err)
 	gio->done(gio, err);
 }
 
+/* The rest may have to go into a block that what came before has filled: that is overwriting, which
+ * no filesystem keeps in order with what is set later. */
+static void cut_short(struct fsc_gen *gen)
+{
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+
+	gen->pristine = false;
+	fsc_spin_unlock(&gen->lock, irq);
+}
+
 static void store_done(struct fsc_io *io, int64_t ret)
 {
 	struct fsc_gio *gio = fsc_container_of(io, struct fsc_gio, io);
@@ -270,6 +284,7 @@ static void store_done(struct fsc_io *io, int64_t ret)
 		store_failed(gio, -EIO);
 		return;
 	}
+	cut_short(gio->gen);
 	io->flags &= ~FSC_IO_MAY_BLOCK; /* this is a completion */
 	io->pos += n;
 	io->buf.off += n;

@@ -16,6 +16,14 @@ struct walker {
 	char path[FSC_OBJECT_PATH_SIZE];
 };
 
+/* What isn't there any more, or isn't ours, was not missed. */
+static int note(struct walker *w, int err)
+{
+	if (err < 0 && err != -ENOENT && err != -EUCLEAN)
+		w->walk->missed = true;
+	return err;
+}
+
 /* The next name of a directory, too long ones left out: 1, 0 at the end or on failure. */
 static bool next_name(struct walker *w, struct fsc_dir *dir, uint64_t *pos, char *name)
 {
@@ -26,6 +34,7 @@ static bool next_name(struct walker *w, struct fsc_dir *dir, uint64_t *pos, char
 	do {
 		n = w->cache->be->ops->dir_next(dir, pos, name, FSC_NAME_MAX + 1);
 	} while (n == -ENAMETOOLONG);
+	note(w, n);
 	return n > 0;
 }
 
@@ -37,12 +46,13 @@ static bool walk_fanout(struct walker *w, struct fsc_dir *vol)
 	size_t len = strlen(w->fanout);
 	bool go = true;
 
-	if (ops->dir_open(w->cache->be, vol, w->fanout, false, &dir))
+	if (note(w, ops->dir_open(w->cache->be, vol, w->fanout, false, &dir)))
 		return true;
 	memcpy(w->path, w->fanout, len);
 	w->path[len] = '/';
 	while (go && next_name(w, dir, &pos, w->name)) {
-		if (!fsc_key_is_object_name(w->name) || ops->dir_stat(dir, w->name, &w->st))
+		if (!fsc_key_is_object_name(w->name) ||
+		    note(w, ops->dir_stat(dir, w->name, &w->st)))
 			continue;
 		memcpy(w->path + len + 1, w->name, strlen(w->name) + 1);
 		go = w->walk->fn(w->walk, w->volume, w->path, &w->st);
@@ -58,7 +68,7 @@ static bool walk_volume(struct walker *w)
 	uint64_t pos = 0;
 	bool go = true;
 
-	if (ops->dir_open(w->cache->be, w->cache->cache_dir, w->volume, false, &dir))
+	if (note(w, ops->dir_open(w->cache->be, w->cache->cache_dir, w->volume, false, &dir)))
 		return true;
 	while (go && next_name(w, dir, &pos, w->fanout))
 		if (fsc_key_is_fanout_name(w->fanout))

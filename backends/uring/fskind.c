@@ -239,6 +239,9 @@ static void judge_direct(const struct fsc_fs_facts *f, struct fsc_fs_verdict *v)
 
 	v->io_align = stated ? f->offset_align : ALIGN_UNKNOWN;
 	v->mem_align = stated && f->memory_align ? f->memory_align : ALIGN_UNKNOWN;
+	/* A transfer that goes on where it was cut short does so in memory as well. */
+	if (v->io_align < v->mem_align)
+		v->io_align = v->mem_align;
 	v->direct = f->probed && f->direct_works && v->io_align <= MAX_ALIGN &&
 		    v->mem_align <= MAX_ALIGN;
 }

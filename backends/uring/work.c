@@ -22,6 +22,7 @@ enum where {
 	READY,
 	DELAYED,
 	AGAIN,
+	CANCELLED, /* until who waits for its end has seen it */
 };
 
 struct worker {
@@ -387,7 +388,9 @@ bool fsc_work_queue(struct fsc_workq *q, struct fsc_work *w, uint32_t delay_ms)
 
 	pthread_mutex_lock(&q->lock);
 	fresh = w->where == NOWHERE;
-	if (!fresh) {
+	if (w->where == CANCELLED) {
+		fresh = false;
+	} else if (!fresh) {
 		hasten(q, w, due_ms, now_ms);
 	} else {
 		w->due_ms = due_ms;
@@ -432,9 +435,12 @@ bool fsc_work_cancel_sync(struct fsc_workq *q, struct fsc_work *w)
 	q->nr_waiters++;
 	while ((runs = worker_of(q, w))) {
 		FSC_ASSERT(!pthread_equal(runs->thread, pthread_self()));
+		w->where = CANCELLED;
 		pthread_cond_wait(&q->done, &q->lock);
-		was_queued |= unqueue(q, w); /* it had queued itself */
+		was_queued |= unqueue(q, w); /* another's cancel was over before */
 	}
+	if (w->where == CANCELLED)
+		w->where = NOWHERE;
 	q->nr_waiters--;
 	pthread_mutex_unlock(&q->lock);
 	return was_queued;

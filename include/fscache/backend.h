@@ -46,7 +46,7 @@ struct fsc_backend {
 	const struct fsc_backend_ops *ops;
 
 	/* Of transfers: @pos and length are multiples of io_align, the address of mem_align.
-	 * Powers of two, at most FSC_GRANULE_SIZE. */
+	 * Powers of two; mem_align <= io_align <= FSC_GRANULE_SIZE. */
 	uint32_t io_align;
 	uint32_t mem_align;
 

@@ -94,7 +94,8 @@ void fsc_waitq_wake_all(struct fsc_waitq *q);
 struct fsc_workq *fsc_workq_create(const char *name); /* [waits]; NULL: no memory or threads */
 void fsc_workq_destroy(struct fsc_workq *q);          /* [waits] runs what is queued, delays cut */
 bool fsc_work_queue(struct fsc_workq *q, struct fsc_work *w, uint32_t delay_ms); /* [any] */
-/* Not queued and not running when it returns [waits]; not from fn itself. True: was queued. */
+/* Not queued and not running when it returns [waits]; not from fn itself. True: was queued. Until
+ * then it can't be queued again (false): a reference that goes with queueing is dropped once. */
 bool fsc_work_cancel_sync(struct fsc_workq *q, struct fsc_work *w);
 
 /* --- The rest -------------------------------------------------------------------------------- */

@@ -111,7 +111,8 @@ void fsc_cookie_unuse(struct fsc_cookie *cookie);
  * return old bytes, and stores nothing; a read begun later sees none of the old object. @done (may
  * be NULL) is called once when the old name is gone from the disk, and only then will no crash
  * bring it back. (If it can't be removed at all, the whole cache is emptied when it is next
- * opened.)
+ * opened; only a disk that takes no write any more, not even that note, keeps what it has: the log
+ * says so.)
  * @now: the key is ignored; NULL, or lengths and sizes that acquire would refuse: what the file
  * is now isn't known, and it is uncached until its last use ends.
  */

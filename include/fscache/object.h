@@ -70,6 +70,22 @@ uint64_t fsc_gen_change(struct fsc_gen *gen); /* [any] the counter now; see fsc_
 bool fsc_gen_run(struct fsc_gen *gen, uint64_t pos, uint64_t end, uint64_t *run_end);
 bool fsc_gen_complete(struct fsc_gen *gen); /* [any] every granule present */
 
+/*
+ * Lend the backing file to a reader outside the library, who asks nobody [waits]: FUSE passthrough.
+ * The file holds the object whole, in one version, and is of exactly its size; it is saved first if
+ * that takes cutting it.
+ *   0         *@file is the backend's, good until the return. @gen is pinned for as long.
+ *   -ENODATA  not all present, being changed, or changed by local writes not yet proven
+ *   -ENOBUFS  no longer current
+ * Until as many returns as loans nothing writes to, punches or resizes that file. A write_prepare,
+ * clear or resize first puts a new, empty generation in the place of a lent one, as invalidation
+ * does but with coherency data and size as they are: resize and clear then go on as usual;
+ * write_prepare gives -ENOBUFS, and its caller prepares the current one as well. No memory for it:
+ * uncached until fsc_object_invalidate(). An object that is closed while lent is discarded.
+ */
+int fsc_gen_lend(struct fsc_gen *gen, struct fsc_file **file);
+void fsc_gen_return(struct fsc_gen *gen); /* [any] drops the loan's pin */
+
 /* A granule range in a generation's list of stores in flight. Private. */
 struct fsc_range {
 	struct fsc_range *next;
@@ -109,7 +125,8 @@ void fsc_gen_read(struct fsc_gio *gio);
 
 /*
  * Keep bytes of the server, in three steps.
- * Sample before the server read is sent [any].
+ * Sample before the server read is sent [any]; the object's size, up to which it is to reach, is
+ * asked for after that.
  * Prepare when the bytes are there [waits]: finds room, memory for the bits, a place in the list;
  * trims @pos and @buf to the first run of granules that may be stored (call again, with another
  * gio, for what lies behind it).
@@ -141,7 +158,9 @@ void fsc_gen_store_cancel(struct fsc_gio *gio); /* [any] */
  * granule's end. Write [any] as store. Tell when the server has answered [any]: each prepare is
  * followed by one fsc_gen_write_answered(), whatever it returned; until then nothing of the
  * server's is kept. If the generation is no longer the object's when prepare returns, prepare the
- * current one as well.
+ * current one as well; and if it isn't when the server has answered (an invalidation came between),
+ * the one that is then, without @keep, before anybody is told. The caller keeps apart writes that
+ * overlap, from prepare to answer: the server may take them in the other order.
  */
 int fsc_gen_write_prepare(struct fsc_gio *gio, bool keep);
 void fsc_gen_write(struct fsc_gio *gio);

@@ -340,7 +340,7 @@ static bool open_one(struct conf *c)
 	c->ops = c->be->ops;
 	CHECK(c, c->be->io_align && c->be->io_align <= FSC_GRANULE_SIZE);
 	CHECK_EQ(c, c->be->io_align & (c->be->io_align - 1), 0);
-	CHECK(c, c->be->mem_align && c->be->mem_align <= FSC_GRANULE_SIZE);
+	CHECK(c, c->be->mem_align && c->be->mem_align <= c->be->io_align);
 	CHECK_EQ(c, c->be->mem_align & (c->be->mem_align - 1), 0);
 	CHECK(c, c->be->xattr_max >= 256);
 	if (CHECK_EQ(c, c->ops->dir_open(c->be, NULL, CONF_ROOT, true, &c->dir), 0))

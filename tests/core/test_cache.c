@@ -348,6 +348,11 @@ static void withdraw(struct world *w)
 	fsc_cache_withdraw(w->cache);
 	CHECK_EQ(xfer_wait(x), 20 * K);
 	CHECK(!fsc_cache_online(w->cache) && !fsc_object_gen(obj));
+	/* Who changes something now finds no generation to tell: so a pin gives nothing either. */
+	xfer_free(x);
+	x = xfer_new(gen, 0, 20 * K);
+	xfer_read(x);
+	CHECK_EQ(xfer_wait(x), -ESTALE);
 	CHECK_EQ(sim_log_count("withdrawn"), 1);
 	simstore_log_clear(w->store);
 	obj_invalidate(obj, &file);

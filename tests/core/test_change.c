@@ -354,6 +354,72 @@ static void a_truncate_comes_after_the_value_that_allows_it(void **state)
 	each_seed(SEEDS, resize_order);
 }
 
+/* Downloads are padded at the end that the object had when they were sampled. */
+static struct {
+	struct netfs_file f;
+	struct fsc_object *obj;
+	uint64_t size;
+} resizing;
+
+static void resize_task(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(fsc_object_resize(resizing.obj, resizing.size), 0);
+}
+
+static void store_and_read(void)
+{
+	struct fsc_gen *gen = fsc_object_gen(resizing.obj);
+	struct netfs_file said = resizing.f;
+	struct xfer *x = xfer_new(gen, 0, 8 * K);
+
+	said.size = fsc_object_size(resizing.obj);
+	xfer_fill(x, &said);
+	if (!xfer_prepare(x)) {
+		xfer_store(x);
+		xfer_wait(x);
+	}
+	xfer_free(x);
+	x = xfer_new(gen, 0, 8 * K);
+	xfer_read(x);
+	xfer_wait(x);
+	xfer_check(x, &resizing.f);
+	xfer_free(x);
+	fsc_gen_put(gen);
+}
+
+static void resize_meets(struct world *w)
+{
+	bool grow = sim_chance(2);
+	sim_task_id task;
+
+	w->backend.kind = any_kind();
+	world_open(w);
+	/* The server has had the longer one all the time. */
+	resizing.f = (struct netfs_file)REMOTE(7, grow ? 7 * K + 300 : 30 * K);
+	resizing.size = grow ? 30 * K : 7 * K + 300;
+	resizing.obj = obj_open(w, &resizing.f);
+	if (sim_chance(2))
+		store(resizing.obj, &resizing.f, 2 * K, K);
+	if (sim_chance(2))
+		fsc_object_commit(resizing.obj, NULL);
+	resizing.f.size = 30 * K;
+	task = sim_spawn(resize_task, NULL);
+	for (int i = 0; i < 3; i++)
+		store_and_read();
+	sim_join(task);
+	store_and_read();
+	resizing.f.size = resizing.size;
+	check_present(resizing.obj, &resizing.f);
+	obj_close(resizing.obj);
+}
+
+static void what_is_stored_while_the_size_changes_ends_at_the_right_place(void **state)
+{
+	(void)state;
+	each_seed(10 * SEEDS, resize_meets);
+}
+
 static void grow_over_slots(struct world *w)
 {
 	struct netfs_file f = REMOTE(7, 2400 * K - 100);
@@ -399,6 +465,7 @@ int main(void)
 		cmocka_unit_test(after_a_resize_only_what_was_never_cut_is_present),
 		cmocka_unit_test(a_large_object_keeps_all_that_was_not_cut),
 		cmocka_unit_test(a_truncate_comes_after_the_value_that_allows_it),
+		cmocka_unit_test(what_is_stored_while_the_size_changes_ends_at_the_right_place),
 		cmocka_unit_test(an_object_grows_over_its_slots),
 	};
 

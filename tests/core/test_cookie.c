@@ -244,6 +244,37 @@ static void a_key_given_back_can_be_had_again_at_once(void **state)
 	each_seed(SEEDS, come_back_scenario);
 }
 
+static void give_back_task(void *arg)
+{
+	fsc_cookie_relinquish_wait(arg, false);
+}
+
+static void revived_scenario(struct world *w)
+{
+	struct netfs_file *file = netfs_file_new(&w->net, 7, SIZE);
+	struct fsc_cookie *cookie, *other;
+	sim_task_id task;
+
+	world_open(w);
+	cookie = acquire_used(w, file);
+	CHECK_EQ(read_it(file, cookie), SIZE);
+	/* It waits for the stores; before they have ended somebody wants the file again. */
+	task = sim_spawn(give_back_task, cookie);
+	sim_sleep_us(sim_random(2000));
+	other = acquire(w, file);
+	sim_join(task);
+	fsc_cookie_use_wait(other, false);
+	CHECK_EQ(read_it(file, other), SIZE);
+	drop_used(other);
+	netfs_file_free(file);
+}
+
+static void relinquish_wait_ends_when_somebody_has_it_again(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, revived_scenario);
+}
+
 static void kept_scenario(struct world *w)
 {
 	struct netfs_file *file = netfs_file_new(&w->net, 7, SIZE);
@@ -578,6 +609,7 @@ int main(void)
 		cmocka_unit_test(what_may_be_called_from_anywhere_never_sleeps),
 		cmocka_unit_test(the_table_grows_and_loses_none),
 		cmocka_unit_test(a_key_given_back_can_be_had_again_at_once),
+		cmocka_unit_test(relinquish_wait_ends_when_somebody_has_it_again),
 		cmocka_unit_test(relinquish_wait_has_saved_what_was_read),
 		cmocka_unit_test(a_retired_object_is_gone),
 		cmocka_unit_test(invalidating_what_is_not_open_removes_it_before_it_says_so),

@@ -356,16 +356,22 @@ static void with_all_in_use_it_gives_up_for_now(void **state)
 
 static void remembered(struct world *w)
 {
+	bool same_mount = sim_chance(2);
+
 	w->params.max_bytes = 1000 * K;
+	w->backend.ids_known = true;
 	world_open(w);
 	make(w, 0, 10, 3 * K);
 	CHECK_EQ(world_stats(w).bytes_used, 30 * K);
 	world_close(w);
 	simstore_log_clear(w->store);
+	/* After another mount there may have been a crash between. */
+	w->backend.mount_id += !same_mount;
 	world_open(w);
+	CHECK_EQ(world_stats(w).bytes_used, same_mount ? 30 * K : 0);
 	sim_sleep_ms(1000);
 	CHECK_EQ(world_stats(w).bytes_used, 30 * K);
-	CHECK_EQ(simstore_log_count(w->store, SIMOP_DIR_STAT, 0), 0);
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_DIR_STAT, 0), same_mount ? 0 : 10);
 	make(w, 10, 10, 3 * K);
 	CHECK_EQ(world_stats(w).bytes_used, 60 * K);
 }
@@ -373,7 +379,7 @@ static void remembered(struct world *w)
 static void a_clean_close_remembers_what_is_used(void **state)
 {
 	(void)state;
-	each_seed(10, remembered);
+	each_seed(20, remembered);
 }
 
 static void unclean_first(struct world *w)
@@ -411,6 +417,65 @@ static void after_an_unclean_stop_it_is_counted_anew(void **state)
 	each_seed_killed(10, unclean_first, unclean_second);
 }
 
+static void early_second(struct world *w)
+{
+	struct netfs_file f = REMOTE(5000, 3 * K);
+	struct fsc_object *obj;
+
+	w->params.max_bytes = 1000 * K;
+	w->backend.ids_known = true;
+	world_open(w);
+	/* While the graveyard is emptied, whose files were never counted. It has no name yet. */
+	obj = obj_open(w, &f);
+	sim_sleep_us(sim_random(1000));
+	store_all(obj, &f);
+	sim_sleep_ms(500);
+	CHECK(world_stats(w).bytes_used >= 63 * K);
+	obj_close(obj);
+	world_close(w);
+}
+
+static void what_is_stored_before_the_count_is_not_lost_from_it(void **state)
+{
+	(void)state;
+	each_seed_killed(SEEDS, unclean_first, early_second);
+}
+
+static void cull_task(void *arg)
+{
+	fsc_cache_cull(((struct world *)arg)->cache, UINT64_MAX, NULL);
+}
+
+static void grown_meanwhile(struct world *w)
+{
+	struct netfs_file *f = &files[0];
+	struct fsc_object *obj;
+	struct fsc_stat st;
+	sim_task_id task;
+
+	*f = (struct netfs_file)REMOTE(1000, 20 * K);
+	world_open(w);
+	obj = obj_open(w, f);
+	store(obj, f, 0, 4 * K);
+	obj_close(obj);
+	task = sim_spawn(cull_task, w);
+	sim_sleep_us(sim_random(500));
+	obj = obj_open(w, f);
+	store(obj, f, 4 * K, 16 * K);
+	obj_close(obj);
+	sim_join(task);
+	sim_sleep_ms(1500);
+	st.bytes = 0;
+	simstore_stat(w->store, obj_path(f), &st);
+	CHECK_EQ(world_stats(w).bytes_used, st.bytes);
+}
+
+static void what_grew_since_it_was_chosen_is_given_back_whole(void **state)
+{
+	(void)state;
+	each_seed(4 * SEEDS, grown_meanwhile);
+}
+
 static void closing(struct world *w)
 {
 	w->params.max_bytes = 300 * K;
@@ -444,6 +509,8 @@ int main(void)
 		cmocka_unit_test(with_all_in_use_it_gives_up_for_now),
 		cmocka_unit_test(a_clean_close_remembers_what_is_used),
 		cmocka_unit_test(after_an_unclean_stop_it_is_counted_anew),
+		cmocka_unit_test(what_is_stored_before_the_count_is_not_lost_from_it),
+		cmocka_unit_test(what_grew_since_it_was_chosen_is_given_back_whole),
 		cmocka_unit_test(closing_ends_a_walk),
 	};
 

@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
+#include "bits.h"
 #include "fixture.h"
+#include "map.h"
 
 #define SEEDS 100
 
@@ -154,6 +156,43 @@ static void a_record_that_does_not_match_is_discarded(void **state)
 	each_seed(2 * SEEDS, forged);
 }
 
+/* The map of a file of nearly 8 EiB, all of it present but the end, takes eight bytes. */
+static void giant(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, INT64_MAX);
+	struct fsc_map_writer map;
+	struct fsc_record rec;
+	uint8_t value[256], bytes[16];
+	struct fsc_object *obj;
+
+	world_open(w);
+	obj = obj_open(w, &f);
+	store(obj, &f, 0, K);
+	obj_close(obj);
+	fsc_map_writer_init(&map, FSC_MAP_RUNS, bytes, sizeof(bytes), 0);
+	fsc_map_writer_add(&map, true, 5);
+	fsc_map_writer_add(&map, false, 7);
+	fsc_map_writer_add(&map, true, fsc_granules(f.size) - 100);
+	rec = disk_unchecked(w, &f)->rec;
+	rec.map = of(bytes, fsc_map_writer_end(&map));
+	simstore_xattr_set(w->store, obj_path(&f), FSC_XATTR_NAME, value,
+			   (size_t)fsc_record_encode(&rec, value, sizeof(value)));
+	simstore_resize(w->store, obj_path(&f), f.size);
+
+	obj = obj_open(w, &f);
+	CHECK(present(obj, 4 * K) && !present(obj, 5 * K));
+	CHECK(!present(obj, 11 * K) && present(obj, 12 * K) && present(obj, f.size / 2));
+	CHECK(present(obj, f.size - 89 * K) && !present(obj, f.size - 87 * K));
+	CHECK(world_stats(w).map_bytes < 64 * KIB);
+	obj_close(obj);
+}
+
+static void a_map_is_loaded_in_no_time_however_large_the_file(void **state)
+{
+	(void)state;
+	each_seed(20, giant);
+}
+
 static void no_record(struct world *w)
 {
 	struct netfs_file f = REMOTE(7, 40000);
@@ -202,6 +241,36 @@ static void a_complete_file_of_another_length_is_cut_or_discarded(void **state)
 {
 	(void)state;
 	each_seed(20, too_long);
+}
+
+static void left_too_long(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 5000);
+	static const uint8_t slot[8 * K];
+
+	world_open(w);
+	fill(w, &f);
+	simstore_write(w->store, obj_path(&f), 8192, slot, sizeof(slot));
+	sim_kill();
+}
+
+static void counted_again(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 5000);
+
+	w->params.max_bytes = MIB;
+	world_open(w);
+	world_quiet();
+	CHECK_EQ(world_stats(w).bytes_used, 10 * K);
+	CHECK_EQ(found(w, &f), 2);
+	CHECK_EQ(world_stats(w).bytes_used, 2 * K);
+	world_close(w);
+}
+
+static void what_is_cut_off_is_counted_out(void **state)
+{
+	(void)state;
+	each_seed_killed(20, left_too_long, counted_again);
 }
 
 static void eio_at_lookup(struct world *w)
@@ -418,8 +487,10 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_flipped_byte_of_the_record_is_believed),
 		cmocka_unit_test(a_record_that_does_not_match_is_discarded),
+		cmocka_unit_test(a_map_is_loaded_in_no_time_however_large_the_file),
 		cmocka_unit_test(a_file_without_a_record_is_discarded),
 		cmocka_unit_test(a_complete_file_of_another_length_is_cut_or_discarded),
+		cmocka_unit_test(what_is_cut_off_is_counted_out),
 		cmocka_unit_test(an_error_at_look_up_costs_the_object_only),
 		cmocka_unit_test(too_many_files_costs_nothing_stored),
 		cmocka_unit_test(what_stands_in_the_place_of_a_name_is_moved_away),

@@ -374,6 +374,84 @@ static void a_removal_is_synced_where_that_is_asked_for(void **state)
 	each_seed(SEEDS, durable);
 }
 
+static bool believed(struct world *w)
+{
+	uint8_t raw[FSC_SUPER_SIZE];
+	struct fsc_super super;
+
+	CHECK_EQ(simstore_read(w->store, "super", 0, raw, sizeof(raw)), sizeof(raw));
+	CHECK_EQ(fsc_super_decode(&super, raw, sizeof(raw)), 0);
+	return !super.open;
+}
+
+/* Whoever is told that it is gone may not meet it again after a crash (I8). */
+static void not_durable(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 20 * K);
+	bool in_other_way = sim_chance(2);
+	struct fsc_object *obj;
+
+	w->backend.kind = FSC_FS_STRICT;
+	world_open(w);
+	obj = obj_open(w, &f);
+	store_all(obj, &f);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	simstore_log_clear(w->store);
+	simstore_fail(w->store, SIMOP_SYNC_DIR, 0, UINT64_MAX, -EIO);
+	if (!in_other_way)
+		simstore_fail(w->store, SIMOP_SYNC_FS, 0, UINT64_MAX, -EIO);
+	change_and_invalidate(obj, &f, 20 * K);
+	CHECK(log_find(w, SIMOP_SYNC_FS, 0, log_find(w, SIMOP_UNLINK, 0, 0)) >= 0);
+	CHECK_EQ(fsc_cache_online(w->cache), in_other_way);
+	CHECK_EQ(believed(w), in_other_way);
+	simstore_fail(w->store, SIMOP_SYNC_DIR, 0, 0, 0);
+	obj_close(obj);
+	world_close(w);
+	CHECK_EQ(believed(w), in_other_way);
+	simstore_fail(w->store, SIMOP_SYNC_FS, 0, 0, 0);
+}
+
+static void a_removal_that_cannot_be_made_durable_costs_the_cache(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, not_durable);
+}
+
+/* What the culler removes nobody waits for. But then it isn't there to be removed any more. */
+static void culled(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 20 * K);
+	struct fsc_object *obj;
+	uint64_t removed;
+
+	w->backend.kind = FSC_FS_STRICT;
+	world_open(w);
+	fill(w, &f);
+	CHECK_EQ(fsc_cache_cull(w->cache, 1 << 20, &removed), 0);
+	CHECK_EQ(removed, 1);
+	obj = obj_open(w, &f);
+	simstore_log_clear(w->store);
+	if (sim_chance(3)) {
+		fsc_object_close(obj, NULL, true);
+		obj = NULL;
+	} else {
+		change_and_invalidate(obj, &f, 20 * K);
+	}
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC_DIR,
+				    simstore_ino(w->store, fanout_path(&f))), 1);
+	/* Once is enough. */
+	if (obj)
+		change_and_invalidate(obj, &f, 20 * K);
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC_DIR, 0), 1);
+	obj_close(obj);
+}
+
+static void a_removal_by_the_culler_is_synced_when_it_matters(void **state)
+{
+	(void)state;
+	each_seed(20, culled);
+}
+
 /* --- Failures -------------------------------------------------------------------------------- */
 
 static void no_unlink(struct world *w)
@@ -476,6 +554,56 @@ static void an_expired_object_serves_and_saves_nothing(void **state)
 	each_seed(SEEDS, expired);
 }
 
+/* --- Names that come back --------------------------------------------------------------------- */
+
+static bool synced_since_marked(struct world *w, uint64_t ino)
+{
+	int at = -1, set = -1;
+
+	while ((at = log_find(w, SIMOP_XATTR_SET, ino, at + 1)) >= 0)
+		set = at;
+	return set >= 0 && log_find(w, SIMOP_SYNC, ino, set) >= 0;
+}
+
+/* A folder's sync isn't enough there: what the name leads to is such that nobody believes it. */
+static int is_marked_before_unlink(void *arg, enum simstore_op op, uint64_t ino, const char *name)
+{
+	const struct on_disk *d;
+
+	(void)ino;
+	(void)name;
+	if (op != SIMOP_UNLINK)
+		return 0;
+	d = disk_unchecked(arg, &m.f);
+	CHECK(d->exists && d->rec.modifying && !d->present);
+	CHECK(synced_since_marked(arg, d->ino));
+	m.reads++;
+	return 0;
+}
+
+static void comes_back(struct world *w)
+{
+	memset(&m, 0, sizeof(m));
+	m.f = (struct netfs_file)REMOTE(7, 8 * K);
+	w->backend.kind = FSC_FS_STRICT;
+	m.obj = full_object(w, &m.f);
+	simstore_set_fault(w->store, is_marked_before_unlink, w);
+	if (sim_chance(2)) {
+		change_and_invalidate(m.obj, &m.f, 8 * K);
+		obj_close(m.obj);
+	} else {
+		fsc_object_close(m.obj, NULL, true);
+	}
+	simstore_set_fault(w->store, NULL, NULL);
+	CHECK_EQ(m.reads, 1);
+}
+
+static void on_a_strict_filesystem_what_loses_its_name_is_marked_first(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, comes_back);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -485,6 +613,9 @@ int main(void)
 		cmocka_unit_test(readers_that_begin_after_it_see_nothing_old),
 		cmocka_unit_test(after_a_kill_nothing_outdated_is_found),
 		cmocka_unit_test(a_removal_is_synced_where_that_is_asked_for),
+		cmocka_unit_test(a_removal_that_cannot_be_made_durable_costs_the_cache),
+		cmocka_unit_test(a_removal_by_the_culler_is_synced_when_it_matters),
+		cmocka_unit_test(on_a_strict_filesystem_what_loses_its_name_is_marked_first),
 		cmocka_unit_test(a_name_that_cannot_be_removed_is_moved_or_ends_the_cache),
 		cmocka_unit_test(without_memory_the_object_is_uncached_until_the_next),
 		cmocka_unit_test(an_expired_object_serves_and_saves_nothing),

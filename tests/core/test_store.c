@@ -381,6 +381,47 @@ static void short_transfers_are_completed(void **state)
 	each_seed(SEEDS, short_reads);
 }
 
+static bool ended_within_a_block(const struct simstore_record *r)
+{
+	return r->op == SIMOP_WRITE_DONE && (r->pos + (uint64_t)r->result) % K &&
+	       r->result < (int64_t)r->len;
+}
+
+/* What follows in that block overwrites it, which an ordered filesystem keeps in no order. */
+static void short_writes(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 6 * K);
+	const struct simstore_record *log;
+	struct fsc_object *obj;
+	bool within = false;
+	uint64_t ino;
+	size_t n, i;
+
+	w->backend.kind = FSC_FS_ORDERED;
+	w->backend.short_one_in = 2;
+	w->backend.io_align = 512;
+	world_open(w);
+	simstore_log_clear(w->store);
+	obj = obj_open(w, &f);
+	CHECK_EQ(store_all(obj, &f), 6 * K);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	ino = simstore_ino(w->store, obj_path(&f));
+	log = simstore_log(w->store, &n);
+	for (i = 0; i < n; i++)
+		within |= log[i].ino == ino && ended_within_a_block(&log[i]);
+	if (within) {
+		CHECK(log_find(w, SIMOP_SYNC, ino, 0) >= 0);
+		CHECK(log_find(w, SIMOP_SYNC, ino, 0) < log_find(w, SIMOP_XATTR_SET, ino, 0));
+	}
+	obj_close(obj);
+}
+
+static void a_block_written_in_two_parts_is_synced_before_it_is_declared(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, short_writes);
+}
+
 static void read_error(struct world *w)
 {
 	struct netfs_file f = REMOTE(7, 50 * K);
@@ -447,6 +488,7 @@ int main(void)
 		cmocka_unit_test(zeroes_are_left_as_a_hole_only_where_nothing_else_can_lie),
 		cmocka_unit_test(a_voided_store_of_zeroes_marks_nothing),
 		cmocka_unit_test(short_transfers_are_completed),
+		cmocka_unit_test(a_block_written_in_two_parts_is_synced_before_it_is_declared),
 		cmocka_unit_test(a_read_that_fails_or_is_short_costs_the_object),
 		cmocka_unit_test(a_read_without_memory_costs_nothing),
 	};

@@ -85,7 +85,14 @@ static void volatile_second(struct world *w)
 		w->backend.ids_known = false;
 	if (left.backend.ids_known && w->backend.ids_known && same_boot && same_mount)
 		believe = true;
+	simstore_log_clear(w->store);
 	world_open(w);
+	/* Nothing in it was ever synced. Once the flag is gone, a crash must find it durable. */
+	if (believe && !closed && !left.backend.forgets && w->backend.kind != FSC_FS_VOLATILE) {
+		CHECK(log_find(w, SIMOP_SYNC_FS, 0, 0) >= 0);
+		CHECK(log_find(w, SIMOP_SYNC_FS, 0, 0) <
+		      log_find(w, SIMOP_WRITE, simstore_ino(w->store, "super"), 0));
+	}
 	CHECK_EQ(found(w, &file), believe ? 20 : 0);
 	fill(w, &file);
 	world_close(w);

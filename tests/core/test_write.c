@@ -295,6 +295,40 @@ static void what_is_found_marked_is_discarded(void **state)
 	each_seed_killed(SEEDS, marked_first, marked_second);
 }
 
+/* Coherency data that stay as they are don't tell after a crash that there was a write. */
+static void silent(struct world *w)
+{
+	struct fsc_blob key = { "9p,server,export", 16 }, none = { NULL, 0 };
+	bool culled = sim_chance(2), keep = sim_chance(2);
+	struct netfs_file f = REMOTE(7, 20 * K);
+	struct fsc_object *obj;
+	uint64_t ino;
+
+	w->backend.kind = FSC_FS_ORDERED;
+	world_open(w);
+	fsc_volume_relinquish(w->vol, false);
+	CHECK_EQ(fsc_volume_acquire(w->cache, key, none, FSC_VOLUME_STRICT_REMOVAL, &w->vol), 0);
+	fill(w, &f);
+	ino = disk(w, &f)->ino;
+	if (culled)
+		CHECK_EQ(fsc_cache_cull(w->cache, 1 << 20, NULL), 0);
+	obj = obj_open(w, &f);
+	simstore_log_clear(w->store);
+	local_write(obj, &f, 3 * K, 2 * K, keep);
+	if (culled)
+		CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC_DIR,
+					    simstore_ino(w->store, fanout_path(&f))), 1);
+	else
+		CHECK(log_find(w, SIMOP_SYNC, ino, log_find(w, SIMOP_XATTR_SET, ino, 0)) > 0);
+	obj_close(obj);
+}
+
+static void a_write_is_durable_where_coherency_data_do_not_tell_of_it(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, silent);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -306,6 +340,7 @@ int main(void)
 		cmocka_unit_test(the_mark_stays_while_a_write_is_under_way),
 		cmocka_unit_test(without_proof_what_was_written_to_is_discarded),
 		cmocka_unit_test(what_is_found_marked_is_discarded),
+		cmocka_unit_test(a_write_is_durable_where_coherency_data_do_not_tell_of_it),
 	};
 
 	return RUN_TESTS(tests);

@@ -16,6 +16,7 @@ void op_begin(struct sim_backend *sb, enum simstore_op op)
 {
 	sim_may_sleep(simstore_op_name(op));
 	sb->busy++;
+	store_op_begins(sb->st);
 	sim_point();
 	if (sim_chance(8))
 		sim_sleep_us(1 + sim_random(300));
@@ -30,6 +31,7 @@ int op_end_at(struct sim_backend *sb, enum simstore_op op, uint64_t ino, const c
 	      uint64_t pos, uint64_t len, int result)
 {
 	store_record(sb->st, op, ino, name, pos, len, result);
+	store_op_ends(sb->st);
 	sim_point();
 	if (sim_chance(8))
 		sim_sleep_us(1 + sim_random(300));
@@ -93,9 +95,14 @@ static int sim_space(struct fsc_backend *be, struct fsc_space *out)
 static int sim_sync_fs(struct fsc_backend *be)
 {
 	struct sim_backend *sb = to_sim(be);
+	uint64_t since = track_now(sb->st);
+	int err;
 
 	op_begin(sb, SIMOP_SYNC_FS);
-	return op_end(sb, SIMOP_SYNC_FS, 0, NULL, store_fault(sb->st, SIMOP_SYNC_FS, 0, NULL));
+	err = store_fault(sb->st, SIMOP_SYNC_FS, 0, NULL);
+	if (!err)
+		track_sync(sb->st, SYNC_FS, 0, since);
+	return op_end(sb, SIMOP_SYNC_FS, 0, NULL, err);
 }
 
 /* --- xattrs, of files and directories --------------------------------------------- */
@@ -214,11 +221,14 @@ static int sim_stat(struct fsc_file *file, struct fsc_stat *out)
 
 static int sim_sync_dir(struct fsc_dir *dir)
 {
+	uint64_t since = track_now(dir->sb->st);
 	int err;
 
 	dir->busy++;
 	op_begin(dir->sb, SIMOP_SYNC_DIR);
 	err = store_fault(dir->sb->st, SIMOP_SYNC_DIR, dir->ino, NULL);
+	if (!err)
+		track_sync(dir->sb->st, SYNC_DIR, dir->ino, since);
 	err = op_end(dir->sb, SIMOP_SYNC_DIR, dir->ino, NULL, err);
 	dir->busy--;
 	return err;
@@ -292,11 +302,14 @@ static int sim_punch(struct fsc_file *file, uint64_t pos, uint64_t len)
 
 static int sim_sync(struct fsc_file *file, bool data_only)
 {
+	uint64_t since = track_now(file->sb->st);
 	int err;
 
 	file->busy++;
 	op_begin(file->sb, SIMOP_SYNC);
 	err = store_fault(file->sb->st, SIMOP_SYNC, file->ino, NULL);
+	if (!err)
+		track_sync(file->sb->st, data_only ? SYNC_DATA : SYNC_FILE, file->ino, since);
 	err = op_end_at(file->sb, SIMOP_SYNC, file->ino, NULL, 0, data_only, err);
 	file->busy--;
 	return err;
@@ -369,6 +382,7 @@ struct fsc_backend *simbackend_open(struct simstore *st, const struct sim_backen
 	sb->st = st;
 	sb->hook.fn = dropped;
 	sim_add_hook(&sb->hook);
+	track_resumed(st);
 	sb->be = (struct fsc_backend){
 		.ops = &sim_ops,
 		.io_align = o->io_align,

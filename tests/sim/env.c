@@ -88,6 +88,7 @@ static void alloc_leave(void *ptr, bool io, size_t io_size)
 	*link = a->next;
 	s->live_allocs--;
 	s->live_bytes -= a->size;
+	sim_work_freed(s, ptr, a->size);
 	memset(ptr, 0xdd, a->size); /* whoever reads it on will see */
 	free(a);
 	free(ptr);

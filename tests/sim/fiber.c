@@ -7,7 +7,6 @@
  * 20), and AddressSanitizer warns of it. So the processor that most of the testing is done on has
  * code of its own, and the others (or -DFIBER_UCONTEXT) use that.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -103,7 +102,11 @@ static unsigned int nkept;
 
 static size_t guard_size(void)
 {
-	return (size_t)sysconf(_SC_PAGESIZE);
+	static size_t page;
+
+	if (!page)
+		page = (size_t)sysconf(_SC_PAGESIZE);
+	return page;
 }
 
 char *fiber_stack_new(void)
@@ -195,12 +198,4 @@ void fiber_arrived(void)
 #endif
 	arriving = NULL;
 	leaving = NULL;
-}
-
-bool fiber_is_here(const struct fiber *f)
-{
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-	uintptr_t stack = (uintptr_t)f->stack;
-
-	return stack && here >= stack && here < stack + FIBER_STACK_SIZE;
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifndef __x86_64__
 #define FIBER_UCONTEXT
@@ -44,7 +45,12 @@ void fiber_fini(struct fiber *f); /* never runs again */
 /* Returns when somebody switches to @from again. With @from_ended nobody will. */
 void fiber_switch(struct fiber *from, struct fiber *to, bool from_ended);
 void fiber_arrived(void);
-/* Is this the stack that we are on? */
-bool fiber_is_here(const struct fiber *f);
+/* Is this the stack that we are on? Asked at every turn. */
+static inline bool fiber_is_here(const struct fiber *f)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	return f->stack && here - (uintptr_t)f->stack < FIBER_STACK_SIZE;
+}
 
 #endif

@@ -51,6 +51,7 @@ struct fsc_work {
 	struct fsc_workq *queue;
 	struct fsc_work *next;
 	uint64_t due_us;
+	uint32_t cancelling;
 };
 
 void sim_mutex_init(struct fsc_mutex *m, const char *name);

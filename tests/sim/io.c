@@ -17,7 +17,8 @@ struct flight {
 	struct fsc_io *io;
 	struct fsc_file *file;
 	uint64_t ino, pos;
-	size_t len;      /* to be transferred; what was asked for may be longer */
+	size_t io_len;   /* asked for */
+	size_t len;      /* to be transferred */
 	bool write;
 	uint64_t coins;  /* which blocks are transferred at the beginning */
 	uint64_t resizes, early_size;
@@ -36,14 +37,14 @@ static uint8_t *buf_bytes(const struct fsc_io *io)
 static uint64_t buf_hash(const struct fsc_io *io)
 {
 	const uint8_t *p = buf_bytes(io);
-	uint64_t h = 0, word;
+	uint64_t h[4] = { 0 }, word[4];
 
-	for (size_t i = 0; i + 8 <= io->buf.len; i += 8) {
-		memcpy(&word, p + i, 8);
-		h = (h ^ word) * 0x9e3779b97f4a7c15ull;
-		h ^= h >> 29;
+	for (size_t i = 0; i + sizeof(word) <= io->buf.len; i += sizeof(word)) {
+		memcpy(word, p + i, sizeof(word));
+		for (int j = 0; j < 4; j++)
+			h[j] = (h[j] << 13 | h[j] >> 51) + word[j];
 	}
-	return h;
+	return h[0] + 3 * h[1] + 5 * h[2] + 7 * h[3];
 }
 
 static void check_transfer(const struct fsc_io *io, bool write)
@@ -87,6 +88,7 @@ static struct flight *flight_new(struct fsc_io *io, bool write)
 		abort();
 	*f = (struct flight){ .next = st->flights, .sb = file->sb, .io = io, .file = file,
 			      .ino = file->ino, .pos = io->pos, .write = write,
+			      .io_len = io->buf.len,
 			      .resizes = n->resizes, .early_size = n->size };
 	f->len = length_of(io, n, write);
 	f->coins = (uint64_t)sim_random(UINT32_MAX) << 32 | sim_random(UINT32_MAX);
@@ -148,6 +150,13 @@ static void grow_file(const struct flight *f)
 							 .size = end });
 }
 
+/* The whole range, for a part of it may have landed before an error. */
+static void write_ends(const struct flight *f)
+{
+	if (f->write)
+		track_write_ends(f->sb->st, f->ino, f->pos, f->io_len);
+}
+
 static void flight_free(struct flight *f)
 {
 	struct flight **link = &f->sb->st->flights;
@@ -166,16 +175,19 @@ static void finish(void *arg)
 	int64_t result;
 
 	sim_point();
+	store_op_begins(f->sb->st);
 	if (f->write && f->hash != buf_hash(io))
 		sim_fail(SIM_BUG, "the memory of a write at %llu changed while it ran",
 			 (unsigned long long)f->pos);
 	if (!f->err)
 		transfer(f, false);
+	write_ends(f);
 	if (!f->err && f->write)
 		grow_file(f);
 	result = f->err ? f->err : (int64_t)f->len;
 	store_record(f->sb->st, f->write ? SIMOP_WRITE_DONE : SIMOP_READ_DONE, f->ino, NULL,
 		     f->pos, io->buf.len, result);
+	store_op_ends(f->sb->st);
 	f->file->flights--;
 	flight_free(f);
 	io->done(io, result);
@@ -190,6 +202,7 @@ static void start(struct fsc_io *io, bool write)
 
 	check_transfer(io, write);
 	sim_point();
+	store_op_begins(sb->st);
 	f = flight_new(io, write);
 	store_record(sb->st, op, f->ino, NULL, f->pos, io->buf.len, 0);
 	f->err = store_fault(sb->st, op, f->ino, NULL);
@@ -200,6 +213,7 @@ static void start(struct fsc_io *io, bool write)
 		transfer(f, true);
 		f->err = err ? err : f->err;
 	}
+	store_op_ends(sb->st);
 	if (sim_chance(sb->opts.inline_one_in)) {
 		sim_in_irq(finish, f);
 	} else if ((io->flags & FSC_IO_MAY_BLOCK) && sim_chance(2)) {
@@ -224,19 +238,22 @@ void sim_io_write(struct fsc_io *io)
 /* The process is gone; what it had under way may still reach the disk, or some of it. */
 void store_drop_flights(struct simstore *st)
 {
-	bool killed = sim_of_run() && sim_of_run()->end == SIM_KILLED;
+	struct sim *s = sim_of_run();
+	bool killed = s && s->end == SIM_KILLED;
 
+	track_killed(st);
 	while (st->flights) {
 		struct flight *f = st->flights;
 
 		/* After any other end its memory may be gone as well. */
 		if (killed && f->write && !f->err) {
-			f->len -= f->len ? sim_next_random(&st->rnd_cookie) % f->len : 0;
+			f->len -= f->len ? sim_next_random(&s->rnd_io) % f->len : 0;
 			f->len -= f->len % f->sb->be.io_align;
 			transfer(f, false);
 			if (f->len)
 				grow_file(f);
 		}
+		write_ends(f);
 		flight_free(f);
 	}
 }

@@ -126,16 +126,48 @@ static void grow_buckets(struct node *n)
 	free(old);
 }
 
+struct node_page *node_page_get(struct node_page *page)
+{
+	page->refs++;
+	return page;
+}
+
+void node_page_put(struct node_page *page)
+{
+	if (page && !--page->refs)
+		free(page);
+}
+
+static struct node_page *page_new(void)
+{
+	struct node_page *page = must(malloc(sizeof(*page)));
+
+	page->refs = 1;
+	return page;
+}
+
+uint8_t *node_block_own(struct node_block *b)
+{
+	struct node_page *page = b->page;
+
+	if (page->refs > 1) {
+		b->page = page_new();
+		memcpy(b->page->data, page->data, BLOCK_SIZE);
+		node_page_put(page);
+	}
+	return b->page->data;
+}
+
+/* Without a page. */
 static struct node_block *block_make(struct simstore *st, struct node *n, uint64_t index)
 {
-	struct node_block *b = node_block(n, index);
+	struct node_block *b;
 
-	if (b)
-		return b;
 	if (n->nblocks >= n->nbuckets)
 		grow_buckets(n);
 	b = must(calloc(1, sizeof(*b)));
 	b->index = index;
+	b->id = ++st->last_block;
 	b->next = n->blocks[slot_of(n, index)];
 	n->blocks[slot_of(n, index)] = b;
 	n->nblocks++;
@@ -148,14 +180,37 @@ static void block_drop(struct simstore *st, struct node *n, struct node_block **
 	struct node_block *b = *link;
 
 	*link = b->next;
+	node_page_put(b->page);
 	free(b);
 	n->nblocks--;
 	st->used_blocks--;
 }
 
+void node_set_page(struct simstore *st, struct node *n, uint64_t index, struct node_page *page)
+{
+	struct node_block *b = node_block(n, index);
+
+	if (!b)
+		b = block_make(st, n, index);
+	node_page_get(page);
+	node_page_put(b->page);
+	b->page = page;
+}
+
 void node_data(struct simstore *st, struct node *n, uint64_t pos, const void *data, size_t len)
 {
-	memcpy(block_make(st, n, pos / BLOCK_SIZE)->data + pos % BLOCK_SIZE, data, len);
+	struct node_block *b = node_block(n, pos / BLOCK_SIZE);
+
+	if (!b)
+		b = block_make(st, n, pos / BLOCK_SIZE);
+	/* Nothing of the old page is needed, or there is none. */
+	if (!b->page || (len == BLOCK_SIZE && b->page->refs > 1)) {
+		node_page_put(b->page);
+		b->page = page_new();
+		if (len < BLOCK_SIZE)
+			memset(b->page->data, 0, BLOCK_SIZE);
+	}
+	memcpy(node_block_own(b) + pos % BLOCK_SIZE, data, len);
 }
 
 /* Zeroes in blocks that lie partly in the range, holes for the others. */
@@ -176,7 +231,7 @@ void node_punch(struct simstore *st, struct node *n, uint64_t pos, uint64_t len)
 			} else if (from == start && to == end) {
 				block_drop(st, n, link);
 			} else {
-				memset(b->data + (from - start), 0, to - from);
+				memset(node_block_own(b) + (from - start), 0, to - from);
 				link = &b->next;
 			}
 		}
@@ -201,7 +256,7 @@ void node_read(const struct node *n, uint64_t pos, void *buf, size_t len)
 		size_t part = len < BLOCK_SIZE - off ? len : BLOCK_SIZE - off;
 
 		if (b)
-			memcpy(to, b->data + off, part);
+			memcpy(to, b->page->data + off, part);
 		else
 			memset(to, 0, part);
 		to += part;
@@ -222,4 +277,38 @@ void node_free(struct simstore *st, struct node *n)
 	free(n->entries);
 	free(n->blocks);
 	free(n);
+}
+
+static void copy_blocks(struct simstore *st, struct node *to, const struct node *from)
+{
+	for (size_t i = 0; i < from->nbuckets; i++) {
+		for (const struct node_block *b = from->blocks[i]; b; b = b->next) {
+			node_set_page(st, to, b->index, b->page);
+			node_block(to, b->index)->id = b->id;
+		}
+	}
+}
+
+/* Into another store; open nowhere there. */
+struct node *node_copy(struct simstore *st, const struct node *from)
+{
+	struct node *n = must(malloc(sizeof(*n)));
+
+	*n = *from;
+	n->handles = 0;
+	n->xattrs = NULL;
+	n->blocks = NULL;
+	n->nbuckets = 0;
+	n->nblocks = 0;
+	n->entries = NULL;
+	if (n->nentries)
+		n->entries = must(malloc(n->nentries * sizeof(*n->entries)));
+	for (size_t i = 0; i < n->nentries; i++) {
+		n->entries[i] = from->entries[i];
+		n->entries[i].name = must(strdup(from->entries[i].name));
+	}
+	for (const struct node_xattr *x = from->xattrs; x; x = x->next)
+		node_xattr_set(n, x->name, x->value, x->len);
+	copy_blocks(st, n, from);
+	return n;
 }

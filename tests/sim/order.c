@@ -10,8 +10,7 @@
 
 static const char *class_names[SIM_CLASSES];
 
-/* The numbers are the same for all runs of a process, and decide nothing. */
-static unsigned int class_of(const char *name)
+static unsigned int class_found(const char *name)
 {
 	unsigned int i = 0;
 
@@ -22,6 +21,23 @@ static unsigned int class_of(const char *name)
 	if (!class_names[i])
 		class_names[i] = strdup(name);
 	return i;
+}
+
+/* The numbers are the same for all runs of a process, and decide nothing. Names are never freed, so
+ * that one pointer means one name. */
+static unsigned int class_of(const char *name)
+{
+	static struct {
+		const char *name;
+		unsigned int class;
+	} known[1024];
+	unsigned int slot = (uint32_t)((uintptr_t)name * 2654435761u) >> 22;
+
+	if (known[slot].name != name) {
+		known[slot].name = name;
+		known[slot].class = class_found(name);
+	}
+	return known[slot].class;
 }
 
 /* Can @to be reached from @from over what was seen? */
@@ -67,12 +83,13 @@ void sim_order_release(const char *name)
 {
 	struct sim *s = sim_here();
 	struct sim_task *t = s ? s->current : NULL;
-	unsigned int i;
+	unsigned int class, i;
 
 	if (!s || s->opts.any_lock_order)
 		return;
 	i = t->nheld;
-	while (i && strcmp(class_names[t->held[i - 1]], name))
+	class = class_of(name);
+	while (i && t->held[i - 1] != class)
 		i--;
 	if (!i)
 		return;

@@ -103,8 +103,23 @@ struct sim {
 };
 
 /* run.c. The run, from wherever; and if we are in one of its tasks, else NULL. */
-struct sim *sim_of_run(void);
-struct sim *sim_here(void);
+extern struct sim *sim_run_now;
+struct sim *sim_left_or_none(void);
+
+static inline struct sim *sim_of_run(void)
+{
+	return sim_run_now;
+}
+
+static inline struct sim *sim_here(void)
+{
+	struct sim *s = sim_run_now;
+
+	if (s && s->current && fiber_is_here(&s->current->fiber))
+		return s;
+	return s ? sim_left_or_none() : NULL;
+}
+
 /* The task that runs, or a stand-in outside of a run. */
 struct sim_task *sim_task(void);
 
@@ -134,6 +149,7 @@ void sim_order_none_held(const char *when);
 uint64_t sim_work_next_due(struct sim *s);
 void sim_work_due(struct sim *s); /* start what is due */
 void sim_work_drop(struct sim *s);
+void sim_work_freed(struct sim *s, const void *ptr, size_t size); /* whose items may lie there */
 void sim_print_work(struct sim *s, FILE *to);
 
 /* env.c */

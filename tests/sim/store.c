@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * store.c - the disk: its table of inodes, the effects that change it, its clock, log and faults.
+ * store.c - the disk: its table of inodes, the effects that change it, its clock.
  */
 #include <stdlib.h>
 
@@ -13,9 +13,41 @@ struct node *store_node(const struct simstore *st, uint64_t ino)
 	return ino >= FIRST_INO && ino - FIRST_INO < st->nnodes ? st->nodes[ino - FIRST_INO] : NULL;
 }
 
+/* One that nothing could still be found under: its next file must be another. */
+static uint64_t take_freed(struct simstore *st)
+{
+	size_t i = sim_random((uint32_t)st->nfreed);
+	uint64_t ino = st->freed[i];
+
+	if (store_node(st, ino) || track_knows(st, ino))
+		return 0;
+	st->freed[i] = st->freed[--st->nfreed];
+	/* The clock may have stood still since that one was born. */
+	st->base_us++;
+	st->last_us++;
+	return ino;
+}
+
 uint64_t store_new_ino(struct simstore *st)
 {
-	return FIRST_INO + st->nnodes;
+	uint64_t ino = 0;
+
+	if (st->reuse_inos && st->nfreed && sim_chance(2))
+		ino = take_freed(st);
+	return ino ? ino : FIRST_INO + st->nnodes;
+}
+
+static void ino_freed(struct simstore *st, uint64_t ino)
+{
+	if (!st->reuse_inos)
+		return;
+	if (st->nfreed == st->freed_size) {
+		st->freed_size = st->freed_size ? st->freed_size * 2 : 16;
+		st->freed = realloc(st->freed, st->freed_size * sizeof(*st->freed));
+		if (!st->freed)
+			abort();
+	}
+	st->freed[st->nfreed++] = ino;
 }
 
 uint64_t store_now_us(struct simstore *st)
@@ -33,13 +65,56 @@ uint64_t store_now_us(struct simstore *st)
 	return st->last_us;
 }
 
+void store_list_freed(struct simstore *st)
+{
+	st->nfreed = 0;
+	for (size_t i = 0; i < st->nnodes; i++)
+		if (!st->nodes[i])
+			ino_freed(st, FIRST_INO + i);
+}
+
+void store_drop(struct simstore *st, struct node *n)
+{
+	st->nodes[n->ino - FIRST_INO] = NULL;
+	st->live_nodes--;
+	ino_freed(st, n->ino);
+	node_free(st, n);
+}
+
 void store_release(struct simstore *st, struct node *n)
 {
 	if (n->nlink || n->handles)
 		return;
-	st->nodes[n->ino - FIRST_INO] = NULL;
-	st->live_nodes--;
-	node_free(st, n);
+	if (st->track)
+		track_released(st, n);
+	store_drop(st, n);
+}
+
+void store_free_nodes(struct simstore *st)
+{
+	for (size_t i = 0; i < st->nnodes; i++)
+		if (st->nodes[i])
+			node_free(st, st->nodes[i]);
+	free(st->nodes);
+	st->nodes = NULL;
+	st->nnodes = 0;
+	st->live_nodes = 0;
+}
+
+void store_copy_nodes(struct simstore *to, const struct simstore *from, bool unnamed)
+{
+	to->nodes = calloc(from->nnodes, sizeof(*to->nodes));
+	if (!to->nodes)
+		abort();
+	to->nnodes = from->nnodes;
+	for (size_t i = 0; i < from->nnodes; i++) {
+		const struct node *n = from->nodes[i];
+
+		if (!n || (!n->nlink && !unnamed))
+			continue;
+		to->nodes[i] = node_copy(to, n);
+		to->live_nodes++;
+	}
 }
 
 void store_stat(const struct node *n, struct fsc_stat *out)
@@ -111,7 +186,17 @@ static void effect_rename(struct simstore *st, const struct effect *e)
 	node_link(st, store_node(st, e->new_dir), e->new_name, ino);
 }
 
-void store_apply(struct simstore *st, const struct effect *e)
+static void effect_data(struct simstore *st, struct node *n, const struct effect *e)
+{
+	if (e->page && e->len == BLOCK_SIZE)
+		node_set_page(st, n, e->pos / BLOCK_SIZE, e->page);
+	else if (e->page)
+		node_data(st, n, e->pos, e->page->data + e->pos % BLOCK_SIZE, e->len);
+	else
+		node_data(st, n, e->pos, e->data, e->len);
+}
+
+void store_do(struct simstore *st, const struct effect *e)
 {
 	struct node *n = store_node(st, e->ino);
 
@@ -137,7 +222,7 @@ void store_apply(struct simstore *st, const struct effect *e)
 		node_resize(st, n, e->size);
 		break;
 	case EFFECT_DATA:
-		node_data(st, n, e->pos, e->data, e->len);
+		effect_data(st, n, e);
 		break;
 	case EFFECT_PUNCH:
 		node_punch(st, n, e->pos, e->len);
@@ -151,131 +236,20 @@ void store_apply(struct simstore *st, const struct effect *e)
 	}
 }
 
-/* --- Log and faults --------------------------------------------------------------- */
-
-static const char *const op_names[] = {
-	[SIMOP_CLOSE] = "close",
-	[SIMOP_LOCK] = "lock",
-	[SIMOP_SPACE] = "space",
-	[SIMOP_SYNC_FS] = "sync_fs",
-	[SIMOP_DIR_OPEN] = "dir_open",
-	[SIMOP_DIR_NEXT] = "dir_next",
-	[SIMOP_DIR_STAT] = "dir_stat",
-	[SIMOP_RENAME] = "rename",
-	[SIMOP_REMOVE_DIR] = "remove_dir",
-	[SIMOP_SYNC_DIR] = "sync_dir",
-	[SIMOP_DIR_XATTR_GET] = "dir_xattr_get",
-	[SIMOP_DIR_XATTR_SET] = "dir_xattr_set",
-	[SIMOP_DIR_SELF] = "dir_self",
-	[SIMOP_FILE_OPEN] = "file_open",
-	[SIMOP_FILE_CLOSE] = "file_close",
-	[SIMOP_TMPFILE] = "tmpfile",
-	[SIMOP_COMMIT] = "commit",
-	[SIMOP_UNLINK] = "unlink",
-	[SIMOP_STAT] = "stat",
-	[SIMOP_TOUCH] = "touch",
-	[SIMOP_XATTR_GET] = "xattr_get",
-	[SIMOP_XATTR_SET] = "xattr_set",
-	[SIMOP_RESIZE] = "resize",
-	[SIMOP_PUNCH] = "punch",
-	[SIMOP_SYNC] = "sync",
-	[SIMOP_READ] = "read",
-	[SIMOP_WRITE] = "write",
-	[SIMOP_READ_DONE] = "read done",
-	[SIMOP_WRITE_DONE] = "write done",
-	[SIMOP_COUNT] = "any",
-};
-
-const char *simstore_op_name(enum simstore_op op)
+void store_apply(struct simstore *st, const struct effect *e)
 {
-	return op_names[op];
+	if (st->track)
+		track_apply(st, e);
+	else
+		store_do(st, e);
 }
 
-static int fault_due(struct op_fault *f)
+void store_tamper(struct simstore *st, const struct effect *e)
 {
-	if (!f->count)
-		return 0;
-	if (f->skip) {
-		f->skip--;
-		return 0;
-	}
-	f->count--;
-	return f->err;
-}
-
-int store_fault(struct simstore *st, enum simstore_op op, uint64_t ino, const char *name)
-{
-	int err = fault_due(&st->faults[op]);
-	int any = fault_due(&st->faults[SIMOP_COUNT]);
-
-	if (!err)
-		err = any;
-	if (!err && st->fault)
-		err = st->fault(st->fault_arg, op, ino, name);
-	return err;
-}
-
-void simstore_set_fault(struct simstore *st, simstore_fault_fn fn, void *arg)
-{
-	st->fault = fn;
-	st->fault_arg = arg;
-}
-
-void simstore_fail(struct simstore *st, enum simstore_op op, uint64_t skip, uint64_t count, int err)
-{
-	st->faults[op] = (struct op_fault){ .skip = skip, .count = count, .err = err };
-}
-
-void store_record(struct simstore *st, enum simstore_op op, uint64_t ino, const char *name,
-		  uint64_t pos, uint64_t len, int64_t result)
-{
-	struct simstore_record *r;
-	struct sim *s = sim_here();
-
-	if (st->nlog == st->log_size) {
-		st->log_size = st->log_size ? st->log_size * 2 : 256;
-		st->log = realloc(st->log, st->log_size * sizeof(*st->log));
-		if (!st->log)
-			abort();
-	}
-	r = &st->log[st->nlog++];
-	*r = (struct simstore_record){ .op = op, .task = sim_self(), .ino = ino, .pos = pos,
-				       .len = len, .result = result };
-	if (name)
-		snprintf(r->name, sizeof(r->name), "%s", name);
-	if (s)
-		sim_note(s, ino * 64 + op);
-}
-
-const struct simstore_record *simstore_log(const struct simstore *st, size_t *n)
-{
-	*n = st->nlog;
-	return st->log;
-}
-
-void simstore_log_clear(struct simstore *st)
-{
-	st->nlog = 0;
-}
-
-size_t simstore_log_count(const struct simstore *st, enum simstore_op op, uint64_t ino)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < st->nlog; i++)
-		n += (op == SIMOP_COUNT || st->log[i].op == op) && (!ino || st->log[i].ino == ino);
-	return n;
-}
-
-void simstore_print_log(const struct simstore *st, FILE *to)
-{
-	for (size_t i = 0; i < st->nlog; i++) {
-		const struct simstore_record *r = &st->log[i];
-
-		fprintf(to, "%zu task %u: %s ino %llu pos %llu len %llu %s = %lld\n", i, r->task,
-			op_names[r->op], (unsigned long long)r->ino, (unsigned long long)r->pos,
-			(unsigned long long)r->len, r->name, (long long)r->result);
-	}
+	if (st->track)
+		track_tamper(st, e);
+	else
+		store_do(st, e);
 }
 
 /* --- Stores ----------------------------------------------------------------------- */
@@ -317,11 +291,41 @@ struct simstore *simstore_create(const struct simstore_opts *opts)
 	st->max_blocks = o.blocks ? o.blocks : 1 << 20;
 	st->max_files = o.files ? o.files : 1 << 16;
 	st->uid = o.uid;
+	st->reuse_inos = o.reuse_inos;
+	st->no_log = o.no_log;
 	st->last_us = 1700000000000000ull;
 	st->rnd_cookie = 1;
 	store_apply(st, &(struct effect){ .kind = EFFECT_CREATE, .ino = ROOT_INO, .type = NODE_DIR,
 					  .time = store_now_us(st) });
 	store_node(st, ROOT_INO)->nlink = 1;
+	return st;
+}
+
+struct simstore *store_clone(const struct simstore *from, bool unnamed)
+{
+	struct simstore *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		abort();
+	st->max_blocks = from->max_blocks;
+	st->max_files = from->max_files;
+	st->xattr_max = from->xattr_max;
+	st->uid = from->uid;
+	st->run_nr = from->run_nr;
+	st->base_us = from->base_us;
+	st->last_us = from->last_us;
+	st->rnd_cookie = from->rnd_cookie;
+	store_copy_nodes(st, from, unnamed);
+	st->last_block = from->last_block;
+	return st;
+}
+
+struct simstore *simstore_clone(const struct simstore *from)
+{
+	struct simstore *st = store_clone(from, false);
+
+	st->reuse_inos = from->reuse_inos;
+	st->no_log = from->no_log;
 	return st;
 }
 
@@ -331,10 +335,9 @@ void simstore_destroy(struct simstore *st)
 		return;
 	/* Ends a run that a failed check jumped out of, while what it uses is still there. */
 	sim_here();
-	for (size_t i = 0; i < st->nnodes; i++)
-		if (st->nodes[i])
-			node_free(st, st->nodes[i]);
-	free(st->nodes);
+	track_free(st);
+	store_free_nodes(st);
+	free(st->freed);
 	free(st->log);
 	free(st);
 }

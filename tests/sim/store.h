@@ -62,6 +62,7 @@ struct simstore_opts {
 	uint64_t files;     /* 64 Ki */
 	uint32_t uid;       /* of all that is made; 0 */
 	bool reuse_inos;    /* a new inode may get the number of one that is gone */
+	bool no_log;        /* simstore_log() stays empty: quicker */
 };
 
 struct simstore *simstore_create(const struct simstore_opts *opts); /* NULL: the defaults */
@@ -128,9 +129,13 @@ void simstore_set_xattr_max(struct simstore *st, uint32_t max);
  *             overwriting in place survives or not by itself, in sectors of 512 bytes. A sync of
  *             anything makes durable all that had ended before.
  *   strict    each effect survives or not, or in part, by itself, but names lead to their own
- *             inodes. A sync makes durable what backend.h says it covers.
- *   volatile  as strict, and names may lead to each other's inodes, and blocks be swapped. What
- *             sync_fs covered stays, until the next change.
+ *             inodes, and what was only moved is in its old or its new place. A sync makes durable
+ *             what backend.h says it covers, and one of a directory its own xattrs too.
+ *   volatile  as strict, and names may lead to each other's inodes, and blocks be swapped or
+ *             zeroed. What sync_fs covered stays, until something is made, named or allotted.
+ *
+ * A process that is killed loses nothing that had ended. Access times survive or not. What is
+ * tampered with (below) is durable at once, with all that was done before it.
  */
 void simstore_track(struct simstore *st, enum fsc_fs_kind model);
 

@@ -31,10 +31,19 @@ struct node_xattr {
 	size_t len;
 };
 
+/* What a block holds. Shared by stores and by effects that are remembered: whoever writes to one
+ * that others have too takes a copy first. */
+struct node_page {
+	uint8_t data[BLOCK_SIZE];
+	unsigned int refs;
+};
+
 struct node_block {
 	struct node_block *next;
 	uint64_t index;
-	uint8_t data[BLOCK_SIZE];
+	uint64_t id; /* not given to what is filled later in the same place */
+	bool fresh;  /* durable.c: the first write to it hasn't ended */
+	struct node_page *page;
 };
 
 struct node {
@@ -57,6 +66,7 @@ struct node {
 };
 
 struct flight; /* io.c: a transfer that hasn't ended */
+struct tracking; /* durable.c */
 
 struct op_fault {
 	uint64_t skip, count;
@@ -71,6 +81,16 @@ struct simstore {
 	uint32_t xattr_max, uid;
 	uint64_t run_nr, base_us, last_us; /* the wall clock */
 	uint64_t rnd_cookie;
+	uint64_t last_block; /* ids */
+	uint64_t *freed;     /* inode numbers to be used again */
+	size_t nfreed, freed_size;
+	bool reuse_inos, no_log;
+
+	struct tracking *track; /* NULL: nothing is remembered */
+	uint64_t ops, kill_in;  /* the op at which the run is killed: 0 never, 1 the next */
+	bool kill_after;
+	uint64_t kill_run;      /* of which task in which run the op's end is awaited */
+	sim_task_id kill_task;
 
 	const void *locked_by; /* a backend */
 	struct flight *flights;
@@ -103,18 +123,45 @@ struct effect {
 	enum node_type type;
 	uint64_t size, pos, len, time;
 	const void *data;
+	struct node_page *page; /* instead of @data: the block's, which the range lies in */
 };
 
 /* store.c */
-void store_apply(struct simstore *st, const struct effect *e);
+void store_apply(struct simstore *st, const struct effect *e); /* what processes do */
+void store_tamper(struct simstore *st, const struct effect *e); /* by another hand */
+void store_do(struct simstore *st, const struct effect *e); /* without remembering it */
 struct node *store_node(const struct simstore *st, uint64_t ino);
 uint64_t store_new_ino(struct simstore *st);
 uint64_t store_now_us(struct simstore *st); /* wall clock, never back */
 void store_release(struct simstore *st, struct node *n); /* freed if nothing leads to it */
+void store_drop(struct simstore *st, struct node *n);    /* freed */
+void store_copy_nodes(struct simstore *to, const struct simstore *from, bool unnamed);
+void store_free_nodes(struct simstore *st);
+void store_list_freed(struct simstore *st); /* again, of all numbers that nothing has */
+struct simstore *store_clone(const struct simstore *st, bool unnamed); /* without log or faults */
 void store_stat(const struct node *n, struct fsc_stat *out);
+
+/* oplog.c */
+void store_op_begins(struct simstore *st); /* for simstore_kill_at() */
+void store_op_ends(struct simstore *st);
 int store_fault(struct simstore *st, enum simstore_op op, uint64_t ino, const char *name);
 void store_record(struct simstore *st, enum simstore_op op, uint64_t ino, const char *name,
 		  uint64_t pos, uint64_t len, int64_t result);
+
+/* durable.c: what isn't durable. Where nothing is tracked, track_apply(), track_tamper() and
+ * track_released() may not be called; the others do nothing. */
+enum sync_what { SYNC_FS, SYNC_DIR, SYNC_FILE, SYNC_DATA };
+uint64_t track_now(const struct simstore *st);
+/* What happened before @since is covered, and some of what happened after. */
+void track_sync(struct simstore *st, enum sync_what what, uint64_t ino, uint64_t since);
+void track_apply(struct simstore *st, const struct effect *e);
+void track_tamper(struct simstore *st, const struct effect *e);
+void track_write_ends(struct simstore *st, uint64_t ino, uint64_t pos, uint64_t len);
+void track_released(struct simstore *st, const struct node *n);
+void track_killed(struct simstore *st);  /* what is in flight is dropped now */
+void track_resumed(struct simstore *st); /* the machine stayed up */
+bool track_knows(const struct simstore *st, uint64_t ino); /* something could bring it back */
+void track_free(struct simstore *st);
 
 /* node.c: one inode */
 void node_free(struct simstore *st, struct node *n);
@@ -125,6 +172,11 @@ struct node_xattr *node_xattr(const struct node *n, const char *name);
 void node_xattr_set(struct node *n, const char *name, const void *value, size_t len);
 struct node_block *node_block(const struct node *n, uint64_t index);
 void node_data(struct simstore *st, struct node *n, uint64_t pos, const void *data, size_t len);
+void node_set_page(struct simstore *st, struct node *n, uint64_t index, struct node_page *page);
+struct node_page *node_page_get(struct node_page *page);
+void node_page_put(struct node_page *page);
+uint8_t *node_block_own(struct node_block *b); /* to be changed */
+struct node *node_copy(struct simstore *st, const struct node *from);
 void node_punch(struct simstore *st, struct node *n, uint64_t pos, uint64_t len);
 void node_resize(struct simstore *st, struct node *n, uint64_t size);
 void node_read(const struct node *n, uint64_t pos, void *buf, size_t len);

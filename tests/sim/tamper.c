@@ -144,14 +144,14 @@ static void write_node(struct simstore *st, uint64_t ino, uint64_t pos, const vo
 	while (len) {
 		size_t room = BLOCK_SIZE - pos % BLOCK_SIZE, part = len < room ? len : room;
 
-		store_apply(st, &(struct effect){ .kind = EFFECT_DATA, .ino = ino, .pos = pos,
+		store_tamper(st, &(struct effect){ .kind = EFFECT_DATA, .ino = ino, .pos = pos,
 						  .len = part, .data = from });
 		from += part;
 		pos += part;
 		len -= part;
 	}
 	if (pos > store_node(st, ino)->size)
-		store_apply(st, &(struct effect){ .kind = EFFECT_SIZE, .ino = ino, .size = pos });
+		store_tamper(st, &(struct effect){ .kind = EFFECT_SIZE, .ino = ino, .size = pos });
 }
 
 int simstore_write(struct simstore *st, const char *path, uint64_t pos, const void *buf, size_t len)
@@ -171,7 +171,7 @@ int simstore_resize(struct simstore *st, const char *path, uint64_t size)
 	if (!n)
 		return -ENOENT;
 	n->resizes++;
-	store_apply(st, &(struct effect){ .kind = EFFECT_SIZE, .ino = n->ino, .size = size });
+	store_tamper(st, &(struct effect){ .kind = EFFECT_SIZE, .ino = n->ino, .size = size });
 	return 0;
 }
 
@@ -182,7 +182,7 @@ int simstore_xattr_set(struct simstore *st, const char *path, const char *name, 
 
 	if (!n)
 		return -ENOENT;
-	store_apply(st, &(struct effect){ .kind = EFFECT_XATTR, .ino = n->ino, .name = name,
+	store_tamper(st, &(struct effect){ .kind = EFFECT_XATTR, .ino = n->ino, .name = name,
 					  .data = buf, .len = size });
 	return 0;
 }
@@ -207,7 +207,7 @@ int simstore_chown(struct simstore *st, const char *path, uint32_t uid)
 
 	if (!n)
 		return -ENOENT;
-	store_apply(st, &(struct effect){ .kind = EFFECT_OWNER, .ino = n->ino, .size = uid });
+	store_tamper(st, &(struct effect){ .kind = EFFECT_OWNER, .ino = n->ino, .size = uid });
 	return 0;
 }
 
@@ -217,7 +217,7 @@ int simstore_set_atime(struct simstore *st, const char *path, uint64_t seconds)
 
 	if (!n)
 		return -ENOENT;
-	store_apply(st, &(struct effect){ .kind = EFFECT_ATIME, .ino = n->ino, .time = seconds });
+	store_tamper(st, &(struct effect){ .kind = EFFECT_ATIME, .ino = n->ino, .time = seconds });
 	return 0;
 }
 
@@ -232,7 +232,7 @@ static int make(struct simstore *st, const char *path, enum node_type type)
 		return -ENOENT;
 	if (find(st, path))
 		return -EEXIST;
-	store_apply(st, &(struct effect){ .kind = EFFECT_CREATE, .ino = store_new_ino(st),
+	store_tamper(st, &(struct effect){ .kind = EFFECT_CREATE, .ino = store_new_ino(st),
 					  .type = type, .dir = dir->ino, .name = last,
 					  .time = store_now_us(st) });
 	return 0;
@@ -267,7 +267,7 @@ int simstore_hardlink(struct simstore *st, const char *path, const char *new_pat
 		return -ENOENT;
 	if (find(st, new_path))
 		return -EEXIST;
-	store_apply(st, &(struct effect){ .kind = EFFECT_LINK, .ino = n->ino, .dir = dir->ino,
+	store_tamper(st, &(struct effect){ .kind = EFFECT_LINK, .ino = n->ino, .dir = dir->ino,
 					  .name = last });
 	return 0;
 }
@@ -282,7 +282,7 @@ int simstore_rename(struct simstore *st, const char *path, const char *new_path)
 		return -ENOENT;
 	if (find(st, new_path))
 		return -EEXIST;
-	store_apply(st, &(struct effect){ .kind = EFFECT_RENAME, .ino = n->ino, .dir = from->ino,
+	store_tamper(st, &(struct effect){ .kind = EFFECT_RENAME, .ino = n->ino, .dir = from->ino,
 					  .name = last, .new_dir = to->ino, .new_name = new_last });
 	return 0;
 }
@@ -307,7 +307,7 @@ static void remove_entry(struct simstore *st, uint64_t dir, const struct node_en
 	while (n->nentries && n->nlink == 1)
 		remove_entry(st, n->ino, &n->entries[0]);
 	name = strdup(e->name); /* @e goes while it is read */
-	store_apply(st, &(struct effect){ .kind = EFFECT_UNLINK, .ino = n->ino, .dir = dir,
+	store_tamper(st, &(struct effect){ .kind = EFFECT_UNLINK, .ino = n->ino, .dir = dir,
 					  .name = name });
 	free(name);
 }
@@ -329,18 +329,18 @@ static void copy_into(struct simstore *st, uint64_t from, uint64_t dir, const ch
 	const struct node *n = store_node(st, from);
 	uint64_t ino = store_new_ino(st);
 
-	store_apply(st, &(struct effect){ .kind = EFFECT_CREATE, .ino = ino, .type = n->type,
+	store_tamper(st, &(struct effect){ .kind = EFFECT_CREATE, .ino = ino, .type = n->type,
 					  .dir = dir, .name = name, .size = n->size,
 					  .time = store_now_us(st) });
 	for (const struct node_xattr *x = n->xattrs; x; x = x->next)
-		store_apply(st, &(struct effect){ .kind = EFFECT_XATTR, .ino = ino, .name = x->name,
+		store_tamper(st, &(struct effect){ .kind = EFFECT_XATTR, .ino = ino, .name = x->name,
 						  .data = x->value, .len = x->len });
 	for (size_t i = 0; i < n->nbuckets; i++)
 		for (const struct node_block *b = n->blocks[i]; b; b = b->next)
-			store_apply(st, &(struct effect){ .kind = EFFECT_DATA, .ino = ino,
+			store_tamper(st, &(struct effect){ .kind = EFFECT_DATA, .ino = ino,
 							  .pos = b->index * BLOCK_SIZE,
-							  .len = BLOCK_SIZE, .data = b->data });
-	store_apply(st, &(struct effect){ .kind = EFFECT_ATIME, .ino = ino, .time = n->atime_s });
+							  .len = BLOCK_SIZE, .data = b->page->data });
+	store_tamper(st, &(struct effect){ .kind = EFFECT_ATIME, .ino = ino, .time = n->atime_s });
 	for (size_t i = 0; i < n->nentries; i++)
 		copy_into(st, n->entries[i].ino, ino, n->entries[i].name);
 }

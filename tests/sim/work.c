@@ -52,8 +52,18 @@ static struct sim_task *worker_of(struct sim *s, const struct fsc_workq *q,
 	return t;
 }
 
-/* An item may run if it is due and doesn't run already. (Another one may lie where one that freed
- * itself did; it has to wait a little, which is harmless.) */
+void sim_work_freed(struct sim *s, const void *ptr, size_t size)
+{
+	uintptr_t start = (uintptr_t)ptr;
+
+	/* What lies there next is another item. To be taken for this one would only make it wait,
+	 * but where it lies differs from run to run. */
+	for (struct sim_task *t = s->tasks; t; t = t->next)
+		if ((uintptr_t)t->work >= start && (uintptr_t)t->work < start + size)
+			t->work = NULL;
+}
+
+/* An item may run if it is due and doesn't run already. */
 static bool may_run(struct sim *s, const struct fsc_workq *q, const struct fsc_work *w)
 {
 	return (q->ending || w->due_us <= s->now_us) && !worker_of(s, q, w);
@@ -134,6 +144,8 @@ bool fsc_work_queue(struct fsc_workq *q, struct fsc_work *w, uint32_t delay_ms)
 	if (w->queue && w->queue != q)
 		sim_fail(SIM_BUG, "work item %s is on another queue", w->name);
 	sim_point();
+	if (w->cancelling)
+		return false;
 	due_us = s->now_us + delay_ms * 1000ull;
 	if (!w->queue) {
 		queue_item(s, q, w, due_us);
@@ -157,6 +169,7 @@ bool fsc_work_cancel_sync(struct fsc_workq *q, struct fsc_work *w)
 	if (sim_task()->work == w)
 		sim_fail(SIM_DEADLOCK, "work item %s cancels itself", w->name);
 	sim_point();
+	w->cancelling++;
 	for (;;) {
 		if (w->queue) {
 			struct fsc_work **link = &q->items;
@@ -172,6 +185,7 @@ bool fsc_work_cancel_sync(struct fsc_workq *q, struct fsc_work *w)
 			break;
 		sim_block("the end of work item", q, w->name, SIM_NEVER);
 	}
+	w->cancelling--;
 	sim_point();
 	return was_queued;
 }

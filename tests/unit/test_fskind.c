@@ -164,6 +164,10 @@ static void direct_matters_to(const char *type)
 	struct fsc_fs_facts f = facts_of(type);
 
 	assert_kind(&f, FSC_FS_ORDERED, "it has a");
+	f.memory_align = 2048; /* what goes on where it was cut short keeps it */
+	assert_int_equal(judge(&f).io_align, 2048);
+	assert_int_equal(judge(&f).mem_align, 2048);
+	f.memory_align = 4;
 	f.offset_align = 0; /* fscrypt, chattr +j */
 	assert_kind(&f, FSC_FS_STRICT, "page cache");
 	assert_true(judge(&f).direct);

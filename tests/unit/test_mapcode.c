@@ -131,6 +131,7 @@ static void bitmaps_that_are_none_are_refused(void **state)
 	assert_int_equal(BITMAP("\0", 9), -EBADMSG);
 	assert_int_equal(BITMAP("\0\0", 8), -EBADMSG);
 	assert_int_equal(BITMAP("", 1), -EBADMSG);
+	assert_int_equal(BITMAP("", UINT64_MAX), -EBADMSG);
 }
 
 static void other_kinds_are_refused(void **state)
