@@ -228,14 +228,16 @@ struct fsc_object **fsc_volume_find(struct fsc_volume *vol, const char *path); /
 
 /* object.c */
 void fsc_label_make(struct fsc_label *label, struct fsc_blob coherency);
+/* What is stored under a key that is not open must go, without opening it [waits]. */
+int fsc_object_forget(struct fsc_volume *vol, struct fsc_blob key);
+
+/* name.c */
 /* The name must not lead to anything but the current generation any more [waits]: 0 if it doesn't,
  * with *@gone telling whether there was something. Withdraws the cache if it can't be done. */
 int fsc_object_drop_name(struct fsc_object *obj, bool *gone);
 /* Whatever was @gone, or was removed by others before, doesn't come back after a crash, where that
  * was asked for or can't be left to the order of things [waits]. */
 int fsc_object_sync_removal(struct fsc_object *obj, bool gone);
-/* What is stored under a key that is not open must go, without opening it [waits]. */
-int fsc_object_forget(struct fsc_volume *vol, struct fsc_blob key);
 
 /* generation.c */
 struct fsc_gen *fsc_gen_new(struct fsc_object *obj, uint64_t size); /* not yet the object's */

@@ -6,9 +6,9 @@
 #   sh tests/run.sh [--long] [PART...]
 #   sh tests/run.sh --list
 #
-# On Debian 12, as root or as someone who may use sudo. Without PART, all of them. --long lets
-# tests that know FSC_LONG=1 take more rounds. Nothing is written to the source tree but build/,
-# or to $FSC_BUILD instead. The last line is
+# On Debian 12, as root or as someone who may use sudo. Without PART, all of them. --long takes the
+# big numbers: new seeds, many more kills and cuts; stopped, it goes on where it was. Nothing is
+# written to the source tree but build/, or to $FSC_BUILD instead. The last line is
 #	N passed, N failed, N skipped
 # and the status is 0 only if something was run and nothing failed.
 
@@ -28,9 +28,9 @@ packages='build-essential meson ninja-build pkg-config python3 git
 	liburing-dev libcmocka-dev libjson-c-dev libmd-dev'
 # With clang. Its sanitizers are only recommended by clang itself.
 packages="$packages clang libclang-rt-14-dev"
-# What the tests run: servers, filesystems, valgrind.
+# What the tests run: servers, filesystems, a disk of our own (FUSE), valgrind, coverage.
 packages="$packages diod nfs-ganesha nfs-ganesha-vfs iproute2 procps valgrind attr
-	e2fsprogs xfsprogs btrfs-progs mount util-linux"
+	e2fsprogs xfsprogs btrfs-progs mount util-linux libfuse3-dev fuse3 gcovr patch"
 # What building a kernel module takes beside headers (which tests/build/kernel.sh gets).
 packages="$packages gcc-12 make libelf1 libssl3"
 
@@ -77,6 +77,7 @@ install_packages() {
 
 # --- Counting --------------------------------------------------------------------------------
 
+figures=
 passed=0
 failed=0
 skipped=0
@@ -98,13 +99,20 @@ run_test() { # NAME COMMAND...
 	"$@" >"$log" 2>&1 </dev/null
 	status=$?
 	case $status in
-	0) report pass "$name" ;;
+	0) report pass "$name" "${figures:+$(tail -n 1 "$log")}" ;;
 	77) report skip "$name" "$(sed -n 's/^SKIP: //p' "$log" | tail -n 1)" ;;
 	*)
 		tail -n 60 "$log"
 		report fail "$name" "status $status"
 		;;
 	esac
+}
+
+# The same, of one whose last line of output says what was measured.
+run_figures() { # NAME COMMAND...
+	figures=1
+	run_test "$@"
+	figures=
 }
 
 # One line per test out of meson's log: pass|fail|skip, name, reason; what failed is printed whole
@@ -198,7 +206,7 @@ limit=900
 
 # --- The parts, in order ---------------------------------------------------------------------
 
-parts='build-gcc build-clang asan tsan kernel filesystems e2e'
+parts='build-gcc build-clang asan tsan kernel filesystems e2e sim planted crash fuzz coverage'
 
 part_build_gcc() {
 	build_in gcc -Dwerror=true && meson_tests gcc --timeout-multiplier "$patience"
@@ -252,6 +260,109 @@ part_e2e() {
 			as_root_if_possible timeout -k 30 "$limit" env FSC_LONG="$FSC_LONG" \
 			sh "$script" "$build/gcc"
 	done
+}
+
+# The simulation: seeds that are the same each time, or new ones.
+part_sim() {
+	need_gcc_build || return
+	for model in ordered strict volatile; do
+		if [ -n "$FSC_LONG" ]; then
+			run_figures "sim/$model" simulate_new "$model"
+		else
+			run_figures "sim/$model" "$build/gcc/tests/sim/fsc-sim" -j 2 --seeds 1..8000 \
+				--model "$model"
+		fi
+	done
+}
+
+# In pieces, so that it can be stopped. What is done of 50,000 seeds, and where they began, is kept.
+simulate_new() { # MODEL
+	state=$build/long/sim-$1
+	mkdir -p "$build/long"
+	[ -s "$state" ] || echo "$(od -An -N5 -tu8 /dev/urandom | tr -d ' ') 0" >"$state"
+	read -r base seeds <"$state"
+	while [ "$seeds" -lt 50000 ]; do
+		"$build/gcc/tests/sim/fsc-sim" -j 2 --model "$1" \
+			--seeds "$((base + seeds))..$((base + seeds + 2499))" || return 1
+		seeds=$((seeds + 2500))
+		echo "$base $seeds" >"$state"
+	done
+	echo "$seeds new seeds from $base on"
+}
+
+# Are known mistakes found?
+part_planted() {
+	need_gcc_build || return
+	if [ -n "$FSC_LONG" ]; then
+		run_figures planted sh tests/planted/run.sh "$build/gcc" --median
+	else
+		run_figures planted timeout -k 30 "$limit" sh tests/planted/run.sh "$build/gcc"
+	fi
+}
+
+# Killed, cut off, full and broken disks, on real filesystems; and for each a client with a mistake,
+# which must be caught, or the rest means nothing.
+part_crash() {
+	need_gcc_build || return
+	mkdir -p "$build/long"
+	kills=15 cuts=15
+	[ -z "$FSC_LONG" ] || kills=1000 cuts=300
+	for kind in ext4 ext4-nojournal xfs btrfs; do
+		crash "kill-$kind" kill.sh "$kind" "$kills"
+		crash "cut-$kind" cut.sh "$kind" "$cuts"
+	done
+	for kind in ext4 xfs btrfs; do
+		crash_once "full-$kind" full.sh "$kind"
+	done
+	for kind in ext4 xfs; do
+		crash_once "shutdown-$kind" shutdown.sh "$kind"
+	done
+	crash_once control-kill kill.sh ext4 15 --planted
+	crash_once control-cut-ext4 cut.sh ext4 15 --planted
+	crash_once control-cut-btrfs cut.sh btrfs 15 --planted
+	crash_once control-cut-nosync cut.sh ext4 40 --planted-nosync
+	crash_once control-full full.sh ext4 --planted
+	crash_once control-shutdown shutdown.sh ext4 --planted
+}
+
+crash() { # NAME SCRIPT KIND COUNT: takes up a long run where it was
+	if [ -n "$FSC_LONG" ]; then
+		crash_once "$@" --state "$build/long/$1"
+	else
+		crash_once "$@"
+	fi
+}
+
+crash_once() { # NAME SCRIPT ARGUMENT...
+	crash_name=$1 script=$2
+	shift 2
+	run_figures "crash/$crash_name" as_root_if_possible timeout -k 30 "$limit" \
+		sh "tests/crash/$script" "$build/gcc" "$@"
+}
+
+# Bytes from outside, by libFuzzer: so many inputs a target, or so many seconds.
+part_fuzz() {
+	before=$failed
+	run_test fuzz/build fuzz_build
+	[ "$failed" = "$before" ] || return
+	for target in record super map key object dir wire path mount conn; do
+		if [ -n "$FSC_LONG" ]; then
+			run_test "fuzz/$target" sh tests/fuzz/run.sh "$build/fuzz" 0 120 "$target"
+		else
+			run_test "fuzz/$target" sh tests/fuzz/run.sh "$build/fuzz" 100000 0 "$target"
+		fi
+	done
+}
+
+fuzz_build() {
+	[ -f "$build/fuzz/build.ninja" ] ||
+		CC=clang meson setup -Dfuzz=true "$build/fuzz" "$source" || return 1
+	ninja -C "$build/fuzz" fuzz
+}
+
+# Of lib/, by the simulation and the fault loop alone.
+part_coverage() {
+	run_figures coverage sh tests/coverage.sh "$build/coverage"
 }
 
 # For parts that run what was built with gcc, when they are run alone.
