@@ -254,11 +254,18 @@ static void set_size(struct change *c, uint64_t size)
 	struct fsc_gen *gen = c->gen;
 	unsigned long irq = fsc_spin_lock(&gen->lock);
 
-	/* Who sampled after forget() may have been told the old size. */
-	gen->change++;
 	gen->size = size;
 	fsc_map_resize(&gen->map, fsc_granules(size), &c->pool);
 	gen->unsaved = true;
+	fsc_spin_unlock(&gen->lock, irq);
+}
+
+/* Who sampled before the object had its size may have been told the old one. */
+static void count_change(struct fsc_gen *gen)
+{
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+
+	gen->change++;
 	fsc_spin_unlock(&gen->lock, irq);
 }
 
@@ -270,7 +277,7 @@ static void set_object_size(struct fsc_object *obj, uint64_t size)
 	fsc_spin_unlock(&obj->lock, irq);
 }
 
-/* save_mutex; the object's and the file's size are not those of the map until the end. */
+/* save_mutex; the file's size is not that of the map until the end. */
 static int resize_gen(struct fsc_object *obj, struct change *c, uint64_t size)
 {
 	struct fsc_gen *gen = c->gen;
@@ -281,13 +288,15 @@ static int resize_gen(struct fsc_object *obj, struct change *c, uint64_t size)
 	c->start = fsc_min64(old, size) >> FSC_GRANULE_SHIFT;
 	c->end = UINT64_MAX >> FSC_GRANULE_SHIFT;
 	forget(c, false, true);
-	/* Only now: downloads that were sampled before are not padded at the new end. */
+	/* Before the object's: who was told that gets as much from a read, or nothing. And that only
+	 * now: downloads that were sampled before are not padded at the new end. */
+	set_size(c, size);
 	set_object_size(obj, size);
 	err = fsc_gen_undeclare(gen, size);
 	if (!err && fsc_load_acquire(&gen->is_current))
 		err = resize_file(gen, old, size);
-	set_size(c, size);
 	gen->in_slot = false;
+	count_change(gen);
 	release(c);
 	if (err)
 		fsc_gen_expire(gen);

@@ -420,6 +420,44 @@ static void what_is_stored_while_the_size_changes_ends_at_the_right_place(void *
 	each_seed(10 * SEEDS, resize_meets);
 }
 
+/* Who was told the new size doesn't take the old end for the file's. */
+static void read_as_told(void)
+{
+	struct fsc_gen *gen = fsc_object_gen(resizing.obj);
+	uint64_t size = fsc_object_size(resizing.obj);
+	struct xfer *x = xfer_new(gen, 0, size);
+
+	xfer_read(x);
+	if (xfer_wait(x) >= 0)
+		CHECK_EQ(x->ret, size);
+	xfer_free(x);
+	fsc_gen_put(gen);
+}
+
+static void grows_under_reads(struct world *w)
+{
+	sim_task_id task;
+
+	world_open(w);
+	resizing.f = (struct netfs_file)REMOTE(7, 7 * K);
+	resizing.size = 30 * K;
+	resizing.obj = obj_open(w, &resizing.f);
+	store_all(resizing.obj, &resizing.f);
+	if (sim_chance(2))
+		fsc_object_commit(resizing.obj, NULL);
+	task = sim_spawn(resize_task, NULL);
+	for (int i = 0; i < 4; i++)
+		read_as_told();
+	sim_join(task);
+	obj_close(resizing.obj);
+}
+
+static void what_is_read_while_the_size_changes_ends_at_the_size_told(void **state)
+{
+	(void)state;
+	each_seed(10 * SEEDS, grows_under_reads);
+}
+
 static void grow_over_slots(struct world *w)
 {
 	struct netfs_file f = REMOTE(7, 2400 * K - 100);
@@ -466,6 +504,7 @@ int main(void)
 		cmocka_unit_test(a_large_object_keeps_all_that_was_not_cut),
 		cmocka_unit_test(a_truncate_comes_after_the_value_that_allows_it),
 		cmocka_unit_test(what_is_stored_while_the_size_changes_ends_at_the_right_place),
+		cmocka_unit_test(what_is_read_while_the_size_changes_ends_at_the_size_told),
 		cmocka_unit_test(an_object_grows_over_its_slots),
 	};
 
