@@ -103,25 +103,29 @@ void fsc_space_unknown(struct fsc_cache *cache)
 	fsc_spin_unlock(&cache->space_lock, irq);
 }
 
-void fsc_space_recount(struct fsc_gen *gen)
+static bool miscounted(struct fsc_gen *gen)
+{
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+	bool due = gen->miscounted && gen->file && gen->linked;
+
+	fsc_spin_unlock(&gen->lock, irq);
+	return due;
+}
+
+/* save_mutex: a punch counts as well. */
+static void recount_locked(struct fsc_gen *gen)
 {
 	struct fsc_cache *cache = gen->cache;
 	struct fsc_stat st;
 	uint64_t before;
 	unsigned long irq;
-	bool due;
 
-	irq = fsc_spin_lock(&gen->lock);
-	due = gen->miscounted && gen->file && gen->linked;
-	before = gen->charge;
-	fsc_spin_unlock(&gen->lock, irq);
-	if (!due)
-		return;
 	if (cache->be->ops->stat(gen->file, &st)) {
 		fsc_space_unknown(cache);
 		return;
 	}
 	irq = fsc_spin_lock(&gen->lock);
+	before = gen->charge;
 	gen->charge = st.bytes;
 	fsc_spin_unlock(&gen->lock, irq);
 	irq = fsc_spin_lock(&cache->space_lock);
@@ -129,6 +133,15 @@ void fsc_space_recount(struct fsc_gen *gen)
 	cache->used += st.bytes;
 	cache->used_moved = true;
 	fsc_spin_unlock(&cache->space_lock, irq);
+}
+
+void fsc_space_recount(struct fsc_gen *gen)
+{
+	if (!miscounted(gen))
+		return;
+	fsc_mutex_lock(&gen->save_mutex);
+	recount_locked(gen);
+	fsc_mutex_unlock(&gen->save_mutex);
 }
 
 bool fsc_space_wanted(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)

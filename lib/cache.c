@@ -117,7 +117,14 @@ static int open_dir(struct fsc_cache *cache, const char *name, struct fsc_dir **
 	struct fsc_stat st;
 	int err;
 
-	err = cache->be->ops->dir_open(cache->be, cache->root, name, true, out);
+	err = cache->be->ops->dir_open(cache->be, cache->root, name, false, out);
+	if (err == -ENOENT) {
+		/* The super block's name first, without which a crash might leave this one: the next
+		 * owner would take it for somebody else's. */
+		err = cache->be->forgets ? 0 : cache->be->ops->sync_dir(cache->root);
+		if (!err)
+			err = cache->be->ops->dir_open(cache->be, cache->root, name, true, out);
+	}
 	if (err)
 		return err;
 	err = cache->be->ops->dir_self(*out, &st);
@@ -199,29 +206,47 @@ static void take_count(struct fsc_cache *cache, bool fresh)
 	cache->used = cache->used_known ? cache->super.used_bytes : 0;
 }
 
-/* Without a name of its own, the super would make the next owner refuse what else we made: so it is
- * there before anything but the lock. */
+static int empty_if(struct fsc_cache *cache, const char *why)
+{
+	int err = why ? empty_cache(cache, why) : 0;
+
+	if (why) {
+		cache->used_known = false;
+		cache->used = 0;
+	}
+	return err;
+}
+
+/*
+ * Without a name of its own, the super would make the next owner refuse what else we made: so it is
+ * there before anything but the lock. And it says that the cache is open before anything in it is
+ * changed: a crash of a filesystem that promises nothing may spoil any file then. What is to be
+ * emptied says so already, and must until it is.
+ */
 static int bring_up(struct fsc_cache *cache)
 {
+	const char *why = NULL;
 	bool fresh, damaged;
 	int err;
 
 	err = fsc_super_load(cache, &fresh, &damaged);
-	if (!err && fresh)
-		err = fsc_super_store(cache);
-	if (!err)
-		err = open_dirs(cache);
-	if (!err && damaged)
-		err = empty_cache(cache, "its super block is damaged");
-	else if (!err && cache->super.open && !stayed_up(cache))
-		err = empty_cache(cache,
-				  "not closed cleanly on a filesystem that promises nothing");
 	if (err)
 		return err;
+	if (damaged)
+		why = "its super block is damaged";
+	else if (cache->super.open && !stayed_up(cache))
+		why = "not closed cleanly on a filesystem that promises nothing";
 	take_count(cache, fresh);
-	err = fsc_sweep(cache, cache->tmp);
+	if (!why)
+		err = mark_open(cache);
+	if (!err)
+		err = open_dirs(cache);
+	if (!err)
+		err = empty_if(cache, why);
+	if (!err)
+		err = fsc_sweep(cache, cache->tmp);
 	cache->scan_due = !cache->used_known && cache->limits.max_bytes;
-	return err ? err : mark_open(cache);
+	return !err && why ? mark_open(cache) : err;
 }
 
 static void init_locks(struct fsc_cache *cache)

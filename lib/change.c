@@ -199,6 +199,7 @@ static void recount(struct fsc_gen *gen)
 int fsc_gen_clear(struct fsc_gen *gen, uint64_t pos, uint64_t len)
 {
 	struct change c;
+	bool unsettled;
 	int err;
 
 	if (!len)
@@ -211,10 +212,15 @@ int fsc_gen_clear(struct fsc_gen *gen, uint64_t pos, uint64_t len)
 		return 0;
 	}
 	forget(&c, false, true);
+	unsettled = fsc_gen_is_unsettled(gen);
 	err = fsc_gen_undeclare(gen, gen->size);
 	/* Nothing is punched that the disk might still declare. */
-	if (!err && fsc_load_acquire(&gen->is_current))
+	if (!err && fsc_load_acquire(&gen->is_current)) {
 		err = punch(gen, c.start, fsc_min64(c.end, fsc_granules(gen->size)));
+		/* No old blocks are left there. */
+		if (!err && !unsettled)
+			fsc_gen_set_unsettled(gen, false);
+	}
 	recount(gen);
 	release(&c);
 	change_end(&c);
@@ -229,7 +235,7 @@ int fsc_gen_clear(struct fsc_gen *gen, uint64_t pos, uint64_t len)
 static int resize_file(struct fsc_gen *gen, uint64_t old, uint64_t size)
 {
 	const struct fsc_backend_ops *ops = gen->cache->be->ops;
-	uint64_t keep = fsc_round_up(fsc_min64(old, size), FSC_GRANULE_SIZE);
+	uint64_t keep = fsc_round_down(fsc_min64(old, size), FSC_GRANULE_SIZE);
 	unsigned long irq;
 	int err = 0;
 
@@ -280,6 +286,7 @@ static void set_object_size(struct fsc_object *obj, uint64_t size)
 /* save_mutex; the file's size is not that of the map until the end. */
 static int resize_gen(struct fsc_object *obj, struct change *c, uint64_t size)
 {
+	bool unsettled = fsc_gen_is_unsettled(c->gen);
 	struct fsc_gen *gen = c->gen;
 	uint64_t old = gen->size;
 	int err;
@@ -295,6 +302,8 @@ static int resize_gen(struct fsc_object *obj, struct change *c, uint64_t size)
 	err = fsc_gen_undeclare(gen, size);
 	if (!err && fsc_load_acquire(&gen->is_current))
 		err = resize_file(gen, old, size);
+	if (!err && !unsettled) /* no old blocks are left there */
+		fsc_gen_set_unsettled(gen, false);
 	gen->in_slot = false;
 	count_change(gen);
 	release(c);

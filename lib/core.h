@@ -157,6 +157,7 @@ struct fsc_gen {
 	uint32_t is_current;      /* the object's; also read by fsc_load_acquire() */
 	bool pristine;            /* no old blocks anywhere: zeroes may stay holes (I3) */
 	bool overwrote;           /* bits were set over what may be old blocks; not synced yet */
+	bool unsettled;           /* a crash could bring back a value that declares old blocks */
 	bool unsaved;             /* the map differs from what is stored */
 	bool modified;            /* by local writes, not yet proven to be ours alone */
 	uint32_t lent;            /* readers of the file outside; grows only under save_mutex too */
@@ -281,7 +282,11 @@ int fsc_gen_undeclare(struct fsc_gen *gen, uint64_t size);
 /* Before a change, where coherency data don't tell of it: nothing that was under the name before
  * the object was opened comes back after a crash [waits]; save_mutex. */
 int fsc_gen_bury_past(struct fsc_gen *gen);
-int fsc_gen_save_sync(struct fsc_gen *gen); /* [waits] what was saved is durable */
+int fsc_gen_save_sync(struct fsc_gen *gen); /* [waits] what was saved is durable; save_mutex */
+/* Before anything goes over old blocks: no value comes back that declares them (I7) [waits]. */
+int fsc_gen_settle(struct fsc_gen *gen);
+bool fsc_gen_is_unsettled(struct fsc_gen *gen);                  /* [any] */
+void fsc_gen_set_unsettled(struct fsc_gen *gen, bool unsettled); /* [any] save_mutex */
 /* The last way to make what is stored unreachable: the name goes, the generation is over [waits].
  * It withdraws the cache if that fails too. save_mutex. */
 int fsc_gen_drop(struct fsc_gen *gen);

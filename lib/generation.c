@@ -281,10 +281,10 @@ static void read_done(struct fsc_io *io, int64_t ret)
 		return;
 	}
 	/* Short: the rest is asked for, unless nothing came, which is where the file ends: and
-	 * then it doesn't hold what its map declares. */
+	 * then it doesn't hold what its map declares, or was cut off meanwhile. */
 	BROUGHT(gio) = fsc_round_down(BROUGHT(gio), gio->gen->cache->be->io_align);
 	if (ret == 0 || BROUGHT(gio) == gio->io.pos - gio->pos) {
-		read_end(gio, -EIO);
+		read_end(gio, fsc_gen_unchanged(gio->gen, gio->change) ? -EIO : 0);
 		return;
 	}
 	io->flags &= ~FSC_IO_MAY_BLOCK; /* this is a completion */

@@ -202,7 +202,9 @@ static struct fsc_gen *found_gen(struct lookup *lu, int *err)
 	gen->charge = lu->st.bytes;
 	gen->stored = true;
 	gen->value_bits = gen->map.nr_set != 0;
-	gen->stored_bits = gen->value_bits;
+	/* Whoever stored it may have been killed before it was durable, after another that was. */
+	gen->stored_bits = lu->obj->vol->cache->syncs || gen->value_bits;
+	gen->unsettled = lu->obj->vol->cache->syncs;
 	return gen;
 }
 

@@ -26,6 +26,7 @@ struct save {
 	struct fsc_slot_ref ref;
 	bool in_slot;
 	bool part; /* the map declares less than is present */
+	bool lost; /* the data couldn't be synced */
 	bool stored;
 };
 
@@ -176,7 +177,6 @@ static int set_value(struct save *s)
 	return err;
 }
 
-/* Before the snapshot: what goes over old blocks later says so anew. */
 static bool take_overwrote(struct fsc_gen *gen)
 {
 	unsigned long irq = fsc_spin_lock(&gen->lock);
@@ -187,42 +187,36 @@ static bool take_overwrote(struct fsc_gen *gen)
 	return overwrote;
 }
 
-static void restore_overwrote(struct fsc_gen *gen)
+/* After the snapshot: so all that it declares is under the sync. A filesystem says once that it has
+ * lost something; the next sync may claim to be good. So this file is not to be declared any more. */
+static int sync_data(struct save *s)
 {
-	unsigned long irq = fsc_spin_lock(&gen->lock);
+	struct fsc_gen *gen = s->gen;
+	bool needed = take_overwrote(gen);
+	int err = 0;
 
-	gen->overwrote = true;
-	fsc_spin_unlock(&gen->lock, irq);
-}
-
-static int sync_data(struct fsc_gen *gen, bool overwrote)
-{
-	int err = gen->cache->be->ops->sync(gen->file, true);
-
-	if (err && overwrote)
-		restore_overwrote(gen);
+	needed = needed || gen->cache->kind == FSC_FS_STRICT || (s->flags & FSC_SAVE_DATA);
+	if (needed && gen->cache->syncs)
+		err = gen->cache->be->ops->sync(gen->file, true);
+	if (!err)
+		return 0;
+	s->lost = true;
+	fsc_gen_expire(gen);
 	return err;
 }
 
 static int take_and_set(struct save *s)
 {
 	struct fsc_gen *gen = s->gen;
-	bool overwrote = take_overwrote(gen);
-	bool data_first = gen->cache->kind == FSC_FS_STRICT || overwrote ||
-			  (s->flags & FSC_SAVE_DATA);
 	int err;
 
 	err = take_map(s);
-	if (err && overwrote)
-		restore_overwrote(gen);
 	if (err)
 		return err;
 	/* Nothing to say, and nothing said before. */
 	if (!s->snap.present && !gen->stored && !s->rec.modifying)
 		return 0;
-	/* After the snapshot: so all that it declares is under the sync. */
-	if (data_first && gen->cache->syncs)
-		err = sync_data(gen, overwrote);
+	err = sync_data(s);
 	if (!err)
 		err = set_value(s);
 	if (err)
@@ -257,7 +251,7 @@ static int store_value(struct save *s)
 		s->snap.mem = NULL;
 		s->room = len / 2;
 		s->flags |= FSC_SAVE_NO_SLOT;
-	} while (too_large(err) && len);
+	} while (too_large(err) && len && !s->lost);
 	return err;
 }
 
@@ -354,17 +348,51 @@ int fsc_gen_save(struct fsc_gen *gen, uint64_t size, uint32_t flags, bool *store
 	return err;
 }
 
+bool fsc_gen_is_unsettled(struct fsc_gen *gen)
+{
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+	bool unsettled = gen->unsettled;
+
+	fsc_spin_unlock(&gen->lock, irq);
+	return unsettled;
+}
+
+void fsc_gen_set_unsettled(struct fsc_gen *gen, bool unsettled)
+{
+	unsigned long irq = fsc_spin_lock(&gen->lock);
+
+	gen->unsettled = unsettled;
+	fsc_spin_unlock(&gen->lock, irq);
+}
+
 int fsc_gen_save_sync(struct fsc_gen *gen)
 {
 	int err = 0;
 
+	fsc_mutex_assert_held(&gen->save_mutex);
 	if (gen->cache->syncs && gen->file)
 		err = gen->cache->be->ops->sync(gen->file, false);
 	if (err)
 		return err;
 	gen->slot_synced = true;
 	gen->stored_bits = gen->value_bits;
+	fsc_gen_set_unsettled(gen, false);
 	return 0;
+}
+
+int fsc_gen_settle(struct fsc_gen *gen)
+{
+	int err = 0;
+
+	if (!fsc_gen_is_unsettled(gen))
+		return 0;
+	fsc_mutex_lock(&gen->save_mutex);
+	if (fsc_gen_is_unsettled(gen)) /* still */
+		err = fsc_gen_save_sync(gen);
+	fsc_mutex_unlock(&gen->save_mutex);
+	if (err)
+		fsc_cache_error(gen->cache, err, "syncing an object");
+	return err;
 }
 
 /* The file can't be linked again, so this generation is over. */
@@ -416,6 +444,8 @@ int fsc_gen_undeclare(struct fsc_gen *gen, uint64_t size)
 		err = fsc_gen_save(gen, size, FSC_SAVE_ALWAYS | FSC_SAVE_NO_SLOT, &stored);
 	if (!err && stored && (gen->cache->kind == FSC_FS_STRICT || changes_silently(gen)))
 		err = fsc_gen_save_sync(gen);
+	else if (gen->cache->syncs)
+		fsc_gen_set_unsettled(gen, true);
 	/* What has been given up isn't saved any more, but may have its name still. */
 	return err || !stored ? fsc_gen_drop(gen) : 0;
 }

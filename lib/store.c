@@ -189,7 +189,7 @@ void fsc_gen_sample(struct fsc_gio *gio)
 int fsc_gen_store_prepare(struct fsc_gio *gio)
 {
 	FSC_ASSERT(!((gio->pos | gio->buf.len) & (FSC_GRANULE_SIZE - 1)));
-	if (!fsc_cache_is_online(gio->gen->cache))
+	if (!fsc_cache_is_online(gio->gen->cache) || fsc_gen_settle(gio->gen))
 		return -ENOBUFS;
 	return fsc_gen_store_begin(gio, false);
 }

@@ -129,10 +129,6 @@ static int create_super(struct fsc_cache *cache)
 		err = ops->sync(file, false);
 	if (!err)
 		err = ops->commit(file, cache->root, SUPER_NAME);
-	/* Before anything else has a name, which a crash might leave without this one: the next
-	 * owner would take it for somebody else's. */
-	if (!err && !cache->be->forgets)
-		err = ops->sync_dir(cache->root);
 	ops->file_close(file);
 	return err;
 }

@@ -93,6 +93,31 @@ static void an_empty_directory_becomes_a_cache_and_stays_one(void **state)
 	each_seed(SEEDS, fresh);
 }
 
+/* Without its name our folders would be somebody else's to the next owner. */
+static void named_first(struct world *w)
+{
+	uint64_t root = simstore_ino(w->store, "");
+	struct fsc_backend *be;
+	int sync, made;
+
+	simstore_fail(w->store, SIMOP_SYNC_DIR, 0, 1, -EINTR);
+	be = simbackend_open(w->store, &w->backend);
+	CHECK(fsc_cache_open(be, &w->params, &w->cache) < 0);
+	be->ops->close(be);
+	CHECK(simstore_ino(w->store, "super") && !simstore_ino(w->store, "cache"));
+	simstore_log_clear(w->store);
+	world_open(w);
+	sync = log_find(w, SIMOP_SYNC_DIR, root, 0);
+	made = log_find(w, SIMOP_DIR_OPEN, simstore_ino(w->store, "graveyard"), 0);
+	CHECK(sync >= 0 && made > sync);
+}
+
+static void the_super_block_has_its_name_for_good_before_there_are_folders(void **state)
+{
+	(void)state;
+	each_seed(10, named_first);
+}
+
 static void foreign(struct world *w)
 {
 	static const uint8_t junk[5000] = "somebody's";
@@ -455,6 +480,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_directory_becomes_a_cache_and_stays_one),
+		cmocka_unit_test(the_super_block_has_its_name_for_good_before_there_are_folders),
 		cmocka_unit_test(somebody_elses_directory_is_refused_untouched),
 		cmocka_unit_test(an_unknown_version_or_feature_is_refused_untouched),
 		cmocka_unit_test(with_a_damaged_super_block_nothing_is_believed),

@@ -359,7 +359,7 @@ static void over_old_blocks(struct world *w)
 	store(obj, &f, 10 * K, 2 * K);
 	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
 	write = log_find(w, SIMOP_WRITE_DONE, ino, 0);
-	sync = log_find(w, SIMOP_SYNC, ino, 0);
+	sync = log_find(w, SIMOP_SYNC, ino, write);
 	xattr = log_find(w, SIMOP_XATTR_SET, ino, 0);
 	CHECK(write >= 0 && sync > write && xattr > sync);
 	/* Nothing new lies there: no sync before the value. */
@@ -376,6 +376,80 @@ static void over_old_blocks(struct world *w)
 		sync = log_find(w, SIMOP_SYNC, ino, sync + 1);
 	}
 	obj_close(obj);
+}
+
+/* A filesystem says once that it has lost something. */
+static void lost_data(struct world *w)
+{
+	static const int errors[] = { -EIO, -ENOSPC, -EDQUOT, -EINTR };
+	struct netfs_file f = REMOTE(7, 20 * K);
+	struct fsc_object *obj;
+
+	w->backend.kind = FSC_FS_STRICT;
+	world_open(w);
+	obj = obj_open(w, &f);
+	store(obj, &f, 0, 10 * K);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	fsc_cache_sync(w->cache);
+	store(obj, &f, 10 * K, 3 * K);
+	simstore_fail(w->store, SIMOP_SYNC, 0, 1, errors[sim_random(4)]);
+	CHECK(fsc_object_commit(obj, NULL) < 0);
+	CHECK(store(obj, &f, 15 * K, K) < 0);
+	fsc_cache_sync(w->cache);
+	fsc_object_commit(obj, NULL);
+	CHECK_EQ(disk(w, &f)->present, 10);
+	obj_close(obj);
+	CHECK(!disk(w, &f)->exists);
+}
+
+static void what_could_not_be_synced_is_never_declared(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, lost_data);
+}
+
+/* And before anything goes over blocks that a value declared which a crash might bring back, that
+ * is made impossible: where a punch failed, or who knows what was stored last for good. */
+static void after_what_is_durable(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 20 * K);
+	bool punched = sim_chance(2), found_again = sim_chance(2);
+	struct fsc_object *obj;
+	int write, sync;
+	uint64_t ino;
+
+	world_open(w);
+	obj = obj_open(w, &f);
+	store(obj, &f, 0, 10 * K);
+	CHECK_EQ(fsc_object_commit(obj, NULL), 0);
+	fsc_cache_sync(w->cache);
+	if (found_again) {
+		obj_close(obj);
+		obj = obj_open(w, &f);
+	}
+	simstore_fail(w->store, SIMOP_PUNCH, 0, punched ? 0 : 1, -EIO);
+	obj_clear(obj, 2 * K, K);
+	ino = disk(w, &f)->ino;
+	simstore_log_clear(w->store);
+	if (sim_chance(4)) {
+		/* It can't be: then nothing is stored. */
+		simstore_fail(w->store, SIMOP_SYNC, 0, 1, -EIO);
+		CHECK_EQ(store(obj, &f, 2 * K, K) < 0, found_again || !punched);
+		simstore_fail(w->store, SIMOP_SYNC, 0, 0, 0);
+		simstore_log_clear(w->store);
+	}
+	store(obj, &f, 2 * K, K);
+	write = log_find(w, SIMOP_WRITE, ino, 0);
+	sync = log_find(w, SIMOP_SYNC, ino, 0);
+	if (write >= 0)
+		CHECK_EQ(sync >= 0 && sync < write, found_again || !punched);
+	obj_close(obj);
+}
+
+static void nothing_goes_over_what_a_value_may_declare_that_a_crash_brings_back(void **state)
+{
+	(void)state;
+	each_seed(4 * SEEDS, after_what_is_durable);
 }
 
 static void what_went_over_old_blocks_is_synced_before_it_is_declared(void **state)
@@ -482,6 +556,9 @@ int main(void)
 		cmocka_unit_test(no_slot_is_written_that_could_not_be_read),
 		cmocka_unit_test(data_then_value_then_name),
 		cmocka_unit_test(what_went_over_old_blocks_is_synced_before_it_is_declared),
+		cmocka_unit_test(what_could_not_be_synced_is_never_declared),
+		cmocka_unit_test(
+			nothing_goes_over_what_a_value_may_declare_that_a_crash_brings_back),
 		cmocka_unit_test(a_complete_file_is_cut_after_the_value_says_so),
 		cmocka_unit_test(a_folder_that_vanishes_is_made_again),
 		cmocka_unit_test(a_slot_is_written_after_the_other_is_durably_in_use),

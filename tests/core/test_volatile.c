@@ -106,6 +106,35 @@ static void an_open_flag_of_a_volatile_filesystem_empties_the_cache(void **state
 	each_seed_killed(6 * SEEDS, volatile_first, volatile_second);
 }
 
+/* From the first change on a crash may spoil any file: it is to find the flag set. */
+static void flag_first(struct world *w)
+{
+	size_t n, sync;
+	const struct simstore_record *log;
+
+	w->backend.kind = FSC_FS_VOLATILE;
+	world_open(w);
+	fill(w, &file);
+	world_close(w);
+	simstore_mkdir(w->store, "tmp/left");
+	simstore_remove(w->store, "graveyard");
+	simstore_log_clear(w->store);
+	world_open(w);
+	log = simstore_log(w->store, &n);
+	for (sync = 0; sync < n && log[sync].op != SIMOP_SYNC; sync++) {
+		CHECK(log[sync].op != SIMOP_UNLINK && log[sync].op != SIMOP_REMOVE_DIR);
+		CHECK(log[sync].op != SIMOP_RENAME && strcmp(log[sync].name, "graveyard"));
+	}
+	CHECK(sync < n && log[sync].ino == simstore_ino(w->store, "super"));
+	CHECK(simstore_ino(w->store, "graveyard") && !simstore_ino(w->store, "tmp/left"));
+}
+
+static void the_open_flag_is_durable_before_anything_is_changed(void **state)
+{
+	(void)state;
+	each_seed(20, flag_first);
+}
+
 static void safer(struct world *w)
 {
 	enum fsc_fs_kind kind = (enum fsc_fs_kind)sim_random(3),
@@ -174,6 +203,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_open_flag_of_a_volatile_filesystem_empties_the_cache),
+		cmocka_unit_test(the_open_flag_is_durable_before_anything_is_changed),
 		cmocka_unit_test(what_is_asked_for_counts_if_it_is_safer),
 		cmocka_unit_test(what_could_not_be_synced_is_not_called_clean),
 		cmocka_unit_test(elsewhere_an_unclean_end_costs_nothing),

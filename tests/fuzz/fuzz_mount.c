@@ -16,7 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text, type[16], options[32];
 	uint8_t uuid[16];
 
-	text = strndup((const char *)in.at, in.left);
+	text = malloc(in.left + 1);
+	if (!text)
+		abort();
+	memcpy(text, in.at, in.left);
+	text[in.left] = '\0';
 	memset(type, 0xff, sizeof(type));
 	memset(options, 0xff, sizeof(options));
 	if (fsc_fs_find_mount(text, id, type, sizeof(type), options, sizeof(options))) {
