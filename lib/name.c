@@ -96,6 +96,8 @@ int fsc_object_drop_name(struct fsc_object *obj, bool *gone)
 	if (err)
 		err = disarm(obj, err);
 	*gone = !err;
+	if (*gone)
+		fsc_space_removed(obj->vol->cache);
 	return err;
 }
 

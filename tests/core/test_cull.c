@@ -441,6 +441,34 @@ static void what_is_stored_before_the_count_is_not_lost_from_it(void **state)
 	each_seed_killed(SEEDS, unclean_first, early_second);
 }
 
+/* Its name is gone before the count, its bytes are given back after it. */
+static void removed_second(struct world *w)
+{
+	struct fsc_object *obj;
+	struct fsc_gen *gen;
+
+	w->params.max_bytes = 1000 * K;
+	w->backend.ids_known = true;
+	world_open(w);
+	obj = obj_open(w, &files[3]);
+	gen = fsc_object_gen(obj);
+	obj_invalidate(obj, &files[3]);
+	sim_sleep_ms(1000);
+	fsc_gen_put(gen);
+	obj_close(obj);
+	sim_sleep_ms(1000);
+	world_reopen(w);
+	sim_sleep_ms(1000);
+	CHECK_EQ(world_stats(w).bytes_used, 57 * K);
+	world_close(w);
+}
+
+static void what_is_removed_before_the_count_is_not_taken_off_it(void **state)
+{
+	(void)state;
+	each_seed_killed(SEEDS, unclean_first, removed_second);
+}
+
 static void cull_task(void *arg)
 {
 	fsc_cache_cull(((struct world *)arg)->cache, UINT64_MAX, NULL);
@@ -510,6 +538,7 @@ int main(void)
 		cmocka_unit_test(a_clean_close_remembers_what_is_used),
 		cmocka_unit_test(after_an_unclean_stop_it_is_counted_anew),
 		cmocka_unit_test(what_is_stored_before_the_count_is_not_lost_from_it),
+		cmocka_unit_test(what_is_removed_before_the_count_is_not_taken_off_it),
 		cmocka_unit_test(what_grew_since_it_was_chosen_is_given_back_whole),
 		cmocka_unit_test(closing_ends_a_walk),
 	};
