@@ -80,7 +80,7 @@ struct fsc_cache {
 	bool space_known;
 	uint64_t used;              /* bytes in the cache's files */
 	bool used_known;            /* counted since the last unclean stop */
-	bool used_moved;            /* while it was being counted */
+	bool used_moved;            /* since the open: a count that ends later isn't exact */
 	bool scan_due;              /* to be counted, after the graveyard was emptied; bury_work's */
 	struct fsc_work cull_work;
 	struct fsc_work scan_work;
