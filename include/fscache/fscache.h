@@ -26,8 +26,18 @@ extern "C" {
 #endif
 
 struct fsc_cookie;
+struct fsc_gen;
+struct fsc_file;
 struct fsc_read;
 struct fsc_read_state;
+struct fsc_write;
+struct fsc_write_state;
+
+/* As the system's struct iovec, which may be given instead. */
+struct fsc_iovec {
+	void *base;
+	size_t len; /* bytes */
+};
 
 /* "It is done": the client embeds it in its own struct. Called once [any]. */
 struct fsc_event {
@@ -35,12 +45,13 @@ struct fsc_event {
 	struct fsc_event *next; /* the library's until @fn is called */
 };
 
-/* A read that the server must serve. The library's; alive until fsc_subreq_done(). */
+/* A read or write that the server must serve. The library's; alive until fsc_subreq_done(). */
 struct fsc_subreq {
-	struct fsc_cookie *cookie; /* NULL: an uncached read */
-	void *netfs;               /* as given in fsc_read */
+	struct fsc_cookie *cookie; /* NULL: an uncached transfer */
+	void *netfs;               /* as given in fsc_read or fsc_write */
 	uint64_t pos;              /* bytes */
-	void *buf;                 /* @len bytes, the client's until fsc_subreq_done() */
+	void *buf;                 /* @len bytes, the client's until fsc_subreq_done(); of a write:
+				    * not to be changed */
 	size_t len;
 	void *priv;                /* ops->subreq_size bytes for the client, zeroed, or NULL */
 };
@@ -56,10 +67,29 @@ struct fsc_netfs_ops {
 	 * fsc_read that it was begun for: use what is in @sreq only.
 	 */
 	void (*issue_read)(struct fsc_subreq *sreq);
+	/*
+	 * Optional [any]: have an issued server read end soon, as nobody wants it any more. It still
+	 * ends in its one fsc_subreq_done(), before or after this returns; @sreq stays valid
+	 * until then or this has returned, whichever is later.
+	 */
+	void (*cancel_read)(struct fsc_subreq *sreq);
+	/*
+	 * Optional [any]: asked when bytes came from the cache, before read_done: is the file still
+	 * what its cookie says, as far as the client knows by now? False: they are not handed out
+	 * but read from the server.
+	 */
+	bool (*is_still_valid)(struct fsc_read *read);
 	/* Called once [any]. @ret: bytes read, short only at the file's end, or a negative errno of
 	 * the server's, or -ENOMEM if there is none for the request. The fsc_read is the client's
 	 * again on entry, and may be freed or started. */
 	void (*read_done)(struct fsc_read *read, int64_t ret);
+
+	/* For clients that write: the most bytes of one server write, start one, and the end of an
+	 * fsc_write, all of them as for reads. fsc_subreq_done() gets the bytes that the server
+	 * has taken. A server write never outlives its fsc_write. */
+	size_t (*write_max)(struct fsc_write *write);
+	void (*issue_write)(struct fsc_subreq *sreq);
+	void (*write_done)(struct fsc_write *write, int64_t ret);
 };
 
 /* --- Cookies -------------------------------------------------------------------------------- */
@@ -124,6 +154,22 @@ uint64_t fsc_cookie_present(struct fsc_cookie *cookie, uint64_t pos, uint64_t en
 
 /* --- Reading -------------------------------------------------------------------------------- */
 
+/*
+ * How one open file is read: what expansion and readahead go by. The client embeds one in its open
+ * file, zeroes it, and gives it with each read; threads may share it. It lives as long as those
+ * reads.
+ */
+struct fsc_pattern {
+	uint64_t opaque[8];
+};
+
+/* Read into buffers that the library lends: no @buf, no @iov. What is missed is received, kept and
+ * handed out in one place, without a copy. See fsc_read.lent. */
+#define FSC_READ_LEND 1u
+/* Into the cache only: no @buf, no @iov. The result counts what was present or downloaded; what is
+ * stored of it may still be under way. */
+#define FSC_READ_PREFETCH 2u
+
 /* The client embeds this in its request, fills the first part, zeroes the rest, once. */
 struct fsc_read {
 	struct fsc_cookie *cookie; /* NULL, or not in use: all from the server */
@@ -132,8 +178,22 @@ struct fsc_read {
 	uint64_t pos;       /* bytes */
 	/* Bytes; nothing is read beyond it. Other than the cookie's: all from the server. */
 	uint64_t file_size;
-	void *buf;
-	size_t len;         /* bytes, at most 2^31 */
+	/* So many bytes before @file_size are known to be zeroes on the server: they are filled in,
+	 * not read (a file that its client has just extended, say). */
+	uint64_t zero_tail;
+	void *buf;          /* NULL: @iov */
+	size_t len;         /* bytes, at most 2^31; with @iov what it adds up to */
+	const struct fsc_iovec *iov;
+	uint32_t nr_iov;
+	uint32_t flags;     /* FSC_READ_* */
+	/* NULL: what is missed is rounded out to granules, and no more. Else it may be expanded, as
+	 * far as it is worth it, beyond the read too. */
+	struct fsc_pattern *pattern;
+
+	/* The result of FSC_READ_LEND, with a return over 0: the bytes in order, read-only for the
+	 * client, until fsc_read_return(). */
+	const struct fsc_iovec *lent;
+	uint32_t nr_lent;
 
 	struct {
 		struct fsc_read_state *state;
@@ -146,11 +206,103 @@ void fsc_read_start(struct fsc_read *read);
 /* Make a read [waits] and return what read_done would get (read_done is not called, and may be
  * NULL). Quickest for a thread that has nothing else to do. */
 int64_t fsc_read_wait(struct fsc_read *read);
+/* Give back what FSC_READ_LEND lent [any]: exactly once after each result over 0, before @read is
+ * started again or freed. */
+void fsc_read_return(struct fsc_read *read);
+/* Have a started read end soon [any]. Its read_done is called once, as ever, with -ECANCELED or
+ * what it would have got. Downloads that others wait for, or that are nearly there to be kept, go
+ * on. @read is still the client's to name: don't call this when read_done may have been. */
+void fsc_read_cancel(struct fsc_read *read);
 
-/* The end of a server read [any]. @bytes_or_error: bytes that are in sreq->buf, fewer than asked
- * for any reason, 0 only at the file's end; or a negative errno, -EINTR and -EAGAIN too: nothing
- * is retried. @sreq is gone. */
+/* The end of a server read or write [any]. @bytes_or_error: bytes that are in sreq->buf (that the
+ * server has taken), fewer than asked for any reason, 0 only at the file's end; or a negative
+ * errno. -EAGAIN: ask again, which is done three times for the same bytes. @sreq is gone. */
 void fsc_subreq_done(struct fsc_subreq *sreq, int64_t bytes_or_error);
+
+/* --- Writing ---------------------------------------------------------------------------------- */
+
+/*
+ * The cookie of a file that is written to is in use with @will_modify from before the first write
+ * until after the last was answered. Without proof that nobody else changes the file (I10: a
+ * delegation, a lease, a mount option that says so) the first change invalidates the object, and
+ * it stays uncached until that use ends. With proof what is written is kept too: under the
+ * modifying mark, so that a crash costs the object, until fsc_cookie_written() says what the file
+ * is now.
+ */
+
+/* The client has proof for all changes of this file [any]. Before its first change in a modifying
+ * use, and forgotten with the end of that use. */
+void fsc_cookie_prove(struct fsc_cookie *cookie);
+
+/* Fetch what the granules at both ends of a write lack, so that they are kept whole; otherwise they
+ * are absent afterwards. Of use only with proof. */
+#define FSC_WRITE_FILL 1u
+
+/* Embedded, filled in and zeroed as fsc_read. */
+struct fsc_write {
+	struct fsc_cookie *cookie; /* NULL: only the server is written to */
+	const struct fsc_netfs_ops *ops;
+	void *netfs;
+	uint64_t pos;        /* bytes */
+	uint64_t file_size;  /* bytes, of the file before this write */
+	const void *buf;     /* NULL: @iov; unchanged until write_done */
+	size_t len;          /* bytes, 1 to 2^31 */
+	const struct fsc_iovec *iov;
+	uint32_t nr_iov;
+	uint32_t flags;      /* FSC_WRITE_* */
+
+	struct {
+		struct fsc_write_state *state;
+		uint64_t opaque[8];
+	} priv;
+};
+
+/*
+ * Write to the server, and, with proof, to the cache [any]. Ends in one write_done with the bytes
+ * from @pos on that the server took, or with a negative errno if it took none. The cache never
+ * makes it fail. Writes that overlap go to the server one after the other, in the order of their
+ * starts. A write beyond @file_size grows the object.
+ */
+void fsc_write_start(struct fsc_write *write);
+int64_t fsc_write_wait(struct fsc_write *write); /* the same [waits]; no write_done */
+
+/*
+ * The same for what changes a file in another way, in two calls around the client's own request to
+ * the server [waits]: begin before it is sent, end with its answer (0 or -errno, after which
+ * nothing is believed of that range). No other change may be under way in the range; what is
+ * begun is ended.
+ */
+void fsc_cookie_resize_begin(struct fsc_cookie *cookie, uint64_t size); /* truncate, extend */
+void fsc_cookie_resize_end(struct fsc_cookie *cookie, int err);
+void fsc_cookie_punch_begin(struct fsc_cookie *cookie, uint64_t pos, uint64_t len); /* zeroes */
+void fsc_cookie_punch_end(struct fsc_cookie *cookie, uint64_t pos, uint64_t len, int err);
+
+/*
+ * What the file is now [waits]: after all changes were answered, and were made stable on the server
+ * (I7). With proof the object is relabelled and the mark cleared; else the same as
+ * fsc_cookie_invalidate() with @now, and to be called before the modifying use ends, so that the
+ * next use finds the new label.
+ *   0 or -EBUSY: a change is still under way, and nothing was done
+ */
+int fsc_cookie_written(struct fsc_cookie *cookie, const struct fsc_cookie_params *now);
+
+/* --- Lending the backing file ------------------------------------------------------------------ */
+
+/* A backing file on loan to a reader outside the library, as FUSE passthrough is. */
+struct fsc_loan {
+	struct fsc_gen *gen;
+	struct fsc_file *file; /* fsc_uring_file_fd() has its descriptor */
+};
+
+/*
+ * Lend the file behind a cookie in use [waits], if all of it is present; see fsc_gen_lend() in
+ * object.h for what that means. The use goes on until the return.
+ *   0    -ENODATA  not all present, or being changed     -ENOBUFS  not cached
+ */
+int fsc_cookie_lend(struct fsc_cookie *cookie, struct fsc_loan *out);
+void fsc_loan_return(struct fsc_loan *loan); /* [any] */
+/* Is what was lent still what the cookie stands for [any]? */
+bool fsc_loan_current(const struct fsc_loan *loan);
 
 #ifdef __cplusplus
 }

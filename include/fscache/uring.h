@@ -14,6 +14,8 @@
 extern "C" {
 #endif
 
+struct fsc_file;
+
 enum fsc_uring_drive {
 	FSC_URING_THREAD, /* a thread of the library submits and reaps */
 	FSC_URING_LOOP,   /* the client's event loop does, see below */
@@ -52,6 +54,11 @@ int fsc_uring_fd(struct fsc_backend *be); /* [any]; or -EINVAL */
  * at least one did if @wait. 0 without @wait if there was nothing. -EINVAL: wrong thread or mode.
  */
 int fsc_uring_dispatch(struct fsc_backend *be, bool wait);
+
+/* The descriptor of a backing file that was lent (fsc_cookie_lend(), fsc_gen_lend()), open for
+ * reading and writing, not to be closed [any]; good until the return. It may be O_DIRECT: hand it on
+ * to who takes that, or open /proc/self/fd/N anew. */
+int fsc_uring_file_fd(const struct fsc_file *file);
 
 /* Where log lines go, for the whole process [waits]; NULL: to stderr, warnings and errors only.
  * @level as in syslog: 3 error, 4 warning, 6 info, 7 debug. @fn may be called on any thread. */
