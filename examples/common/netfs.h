@@ -220,7 +220,9 @@ struct netfs_ops {
 	size_t (*write_max)(struct netfs_file *file);
 	void (*read)(struct netfs_io *io);
 	void (*write)(struct netfs_io *io);
-	void (*cancel)(struct netfs_io *io); /* not after done */
+	/* It may come while done is being called, and after: @io is there until this has returned,
+	 * but its file may be closed by then. Harmless if it is too late. */
+	void (*cancel)(struct netfs_io *io);
 };
 
 static inline struct netfs_node *netfs_node_get(struct netfs_node *node)
