@@ -352,11 +352,12 @@ int fsc_object_resize(struct fsc_object *obj, uint64_t size)
 
 /* --- The end of a modifying use -------------------------------------------------------------- */
 
-/* The mark may go only when nothing that it stands for is under way any more. */
-static int unmark(struct fsc_gen *gen, bool *was)
+/* The mark may go only when nothing that it stands for is under way any more, nor came and went
+ * since the counter was at @change: what the caller has proven doesn't cover that. */
+static int unmark(struct fsc_gen *gen, uint64_t change, bool *was)
 {
 	unsigned long irq = fsc_spin_lock(&gen->lock);
-	bool busy = gen->writes != 0;
+	bool busy = gen->writes != 0 || gen->change != change;
 	struct fsc_range *r;
 
 	for (r = gen->ranges; r; r = r->next)
@@ -378,14 +379,14 @@ static void remark(struct fsc_gen *gen)
 
 /* save_mutex. *@stored: there is something new to be made durable. */
 static int commit_locked(struct fsc_object *obj, struct fsc_gen *gen, const struct fsc_blob *proven,
-			 bool *stored)
+			 uint64_t change, bool *stored)
 {
 	uint32_t flags = 0;
 	bool was = false;
 	int err;
 
 	if (proven) {
-		err = unmark(gen, &was);
+		err = unmark(gen, change, &was);
 		if (err)
 			return err;
 		fsc_label_make(&obj->label, *proven);
@@ -404,12 +405,13 @@ static int commit_locked(struct fsc_object *obj, struct fsc_gen *gen, const stru
 static bool commit_gen(struct fsc_object *obj, struct fsc_gen *gen, const struct fsc_blob *proven,
 		       int *err)
 {
+	uint64_t change = fsc_gen_change(gen);
 	bool stored = false, still;
 
 	fsc_mutex_lock(&gen->save_mutex);
 	still = gen->obj != NULL;
 	if (still)
-		*err = commit_locked(obj, gen, proven, &stored);
+		*err = commit_locked(obj, gen, proven, change, &stored);
 	fsc_mutex_unlock(&gen->save_mutex);
 	if (stored)
 		fsc_saver_note(gen);
@@ -425,6 +427,8 @@ int fsc_object_commit(struct fsc_object *obj, const struct fsc_blob *proven)
 	while (!done && (gen = fsc_object_gen(obj))) {
 		done = commit_gen(obj, gen, proven, &err);
 		fsc_gen_put_wait(gen);
+		if (!done && proven) /* a change did that */
+			return -EBUSY;
 	}
 	return err;
 }

@@ -44,7 +44,8 @@ int fsc_object_open(struct fsc_volume *vol, struct fsc_blob key, struct fsc_blob
  */
 void fsc_object_close(struct fsc_object *obj, const struct fsc_blob *proven, bool retire);
 /* Save now [waits]. @proven as above, which ends the modifying use: no local write may be in
- * flight, else -EBUSY. Otherwise 0, or why it couldn't be saved. */
+ * flight, nor come and go while this runs, else -EBUSY. Otherwise 0, or why it couldn't be saved.
+ */
 int fsc_object_commit(struct fsc_object *obj, const struct fsc_blob *proven);
 /* Put a new, empty generation in place [waits]; never fails (the object may be uncached). When
  * it returns the old name is gone, durably where the volume or the filesystem asks for that. */

@@ -241,6 +241,62 @@ static void the_mark_stays_while_a_write_is_under_way(void **state)
 	each_seed(SEEDS, commit_busy);
 }
 
+static struct race {
+	struct fsc_object *obj;
+	struct netfs_file proven;
+	bool written; /* begun and answered */
+	bool inside;  /* and it was while the commit ran */
+	int err;
+} race;
+
+static void commit_task(void *arg)
+{
+	bool before = race.written;
+
+	(void)arg;
+	race.err = obj_commit(race.obj, &race.proven);
+	race.inside = !before && race.written;
+}
+
+static void save_task(void *arg)
+{
+	(void)arg;
+	fsc_object_commit(race.obj, NULL);
+}
+
+/* What is proven was proven before the commit began. */
+static void commit_meets_write(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 20 * K);
+	sim_task_id saver, committer;
+
+	race.obj = full_object(w, &f);
+	race.written = false;
+	f.version++;
+	local_write(race.obj, &f, 0, 20 * K, true);
+	race.proven = f;
+	saver = sim_spawn(save_task, NULL); /* has the mutex for a while */
+	sim_sleep_us(sim_random(500));
+	committer = sim_spawn(commit_task, NULL);
+	sim_sleep_us(sim_random(500));
+	f.version++;
+	local_write(race.obj, &f, 2 * K, 3 * K, true);
+	race.written = true;
+	sim_join(committer);
+	sim_join(saver);
+	if (race.inside)
+		CHECK_EQ(race.err, -EBUSY);
+	obj_close(race.obj);
+	/* Not under the label of what it was before. */
+	CHECK(!disk(w, &f)->exists);
+}
+
+static void a_write_that_comes_and_goes_during_a_commit_is_not_covered_by_it(void **state)
+{
+	(void)state;
+	each_seed(4 * SEEDS, commit_meets_write);
+}
+
 static void no_proof(struct world *w)
 {
 	struct netfs_file f = REMOTE(7, 20 * K);
@@ -338,6 +394,8 @@ int main(void)
 		cmocka_unit_test(a_write_that_is_not_kept_leaves_nothing_present),
 		cmocka_unit_test(a_write_keeps_whole_granules_only),
 		cmocka_unit_test(the_mark_stays_while_a_write_is_under_way),
+		cmocka_unit_test(
+			a_write_that_comes_and_goes_during_a_commit_is_not_covered_by_it),
 		cmocka_unit_test(without_proof_what_was_written_to_is_discarded),
 		cmocka_unit_test(what_is_found_marked_is_discarded),
 		cmocka_unit_test(a_write_is_durable_where_coherency_data_do_not_tell_of_it),
