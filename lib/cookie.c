@@ -75,20 +75,35 @@ void fsc_cookie_unpin(struct fsc_cookie *cookie)
 	fsc_spin_unlock(&cookie->lock, irq);
 }
 
+/* For now, with nothing pending and nothing that speaks against it. */
+static struct fsc_gen *usable_gen(struct fsc_cookie *cookie)
+{
+	fsc_spin_assert_held(&cookie->lock);
+	if (cookie->state != FSC_COOKIE_ACTIVE || !cookie->uses || cookie->uncached ||
+	    cookie->version != cookie->clean)
+		return NULL;
+	cookie->referenced = true;
+	return fsc_object_gen(cookie->obj);
+}
+
 struct fsc_gen *fsc_cookie_gen(struct fsc_cookie *cookie, uint64_t size)
 {
 	unsigned long irq = fsc_spin_lock(&cookie->lock);
-	struct fsc_gen *gen = NULL;
-
 	/*
 	 * A client that believes in another size than the coherency data came with reads past us:
 	 * the granule with the object's end would be padded at the wrong place.
 	 */
-	if (cookie->state == FSC_COOKIE_ACTIVE && cookie->uses && !cookie->uncached &&
-	    cookie->version == cookie->clean && cookie->size == size) {
-		cookie->referenced = true;
-		gen = fsc_object_gen(cookie->obj);
-	}
+	struct fsc_gen *gen = cookie->size == size ? usable_gen(cookie) : NULL;
+
+	fsc_spin_unlock(&cookie->lock, irq);
+	return gen;
+}
+
+struct fsc_gen *fsc_cookie_gen_now(struct fsc_cookie *cookie)
+{
+	unsigned long irq = fsc_spin_lock(&cookie->lock);
+	struct fsc_gen *gen = usable_gen(cookie);
+
 	fsc_spin_unlock(&cookie->lock, irq);
 	return gen;
 }

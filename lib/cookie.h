@@ -100,6 +100,7 @@ void fsc_cookie_pin(struct fsc_cookie *cookie);
 void fsc_cookie_unpin(struct fsc_cookie *cookie);
 /* The generation that a read of a file of @size bytes may use, pinned, or NULL [any]. */
 struct fsc_gen *fsc_cookie_gen(struct fsc_cookie *cookie, uint64_t size);
+struct fsc_gen *fsc_cookie_gen_now(struct fsc_cookie *cookie); /* the same, of whatever size [any] */
 /* What is stored in @gen was found to be wrong: drop it, if it is still the current one [any]. */
 void fsc_cookie_discard(struct fsc_cookie *cookie, struct fsc_gen *gen);
 /* Is there a look-up to wait for? Begins one for a cookie that lost its object while in use. True:

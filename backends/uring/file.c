@@ -289,3 +289,8 @@ int fsc_ur_sync(struct fsc_file *file, bool data_only)
 		return -EINVAL;
 	return (data_only ? fdatasync(file->fd) : fsync(file->fd)) ? -errno : 0;
 }
+
+int fsc_uring_file_fd(const struct fsc_file *file)
+{
+	return fsc_ur_ours(file->u) ? file->fd : -EINVAL;
+}

@@ -290,17 +290,24 @@ int fsc_cookie_written(struct fsc_cookie *cookie, const struct fsc_cookie_params
 
 /* A backing file on loan to a reader outside the library, as FUSE passthrough is. */
 struct fsc_loan {
-	struct fsc_gen *gen;
+	struct fsc_cookie *cookie; /* private */
+	struct fsc_gen *gen;       /* private: which version it is */
 	struct fsc_file *file; /* fsc_uring_file_fd() has its descriptor */
 };
 
 /*
- * Lend the file behind a cookie in use [waits], if all of it is present; see fsc_gen_lend() in
- * object.h for what that means. The use goes on until the return.
+ * Lend the file behind a cookie in use [waits, for the look-up too], if all of it is present; see
+ * fsc_gen_lend() in object.h for what that means. The use goes on until the return: till then the
+ * object is neither closed nor culled, whatever the limit on open files, and a cookie that is given
+ * back before holds up who acquires its key with other coherency data. Nothing else makes a loan
+ * end: when the file is changed, invalidated or the cache withdrawn, its reader goes on reading
+ * what was lent, and fsc_loan_current() says no.
  *   0    -ENODATA  not all present, or being changed     -ENOBUFS  not cached
  */
 int fsc_cookie_lend(struct fsc_cookie *cookie, struct fsc_loan *out);
-void fsc_loan_return(struct fsc_loan *loan); /* [any] */
+/* [any] Once for each loan; the descriptor is not to be used any more. @loan is zeroed; a zeroed one
+ * is fine. */
+void fsc_loan_return(struct fsc_loan *loan);
 /* Is what was lent still what the cookie stands for [any]? */
 bool fsc_loan_current(const struct fsc_loan *loan);
 

@@ -56,8 +56,9 @@ int fsc_uring_fd(struct fsc_backend *be); /* [any]; or -EINVAL */
 int fsc_uring_dispatch(struct fsc_backend *be, bool wait);
 
 /* The descriptor of a backing file that was lent (fsc_cookie_lend(), fsc_gen_lend()), open for
- * reading and writing, not to be closed [any]; good until the return. It may be O_DIRECT: hand it on
- * to who takes that, or open /proc/self/fd/N anew. */
+ * reading and writing, not to be written to nor closed [any]; good until the return. It may be
+ * O_DIRECT: hand it on to who takes that, or open /proc/self/fd/N anew, read-only. -EINVAL in a
+ * forked child. */
 int fsc_uring_file_fd(const struct fsc_file *file);
 
 /* Where log lines go, for the whole process [waits]; NULL: to stderr, warnings and errors only.

@@ -314,11 +314,59 @@ static int misuse(struct room *r, struct fsc_file *file)
 		return 3;
 	if (ops->xattr_get(file, "user.x", mem, 16) != -EINVAL || ops->stat(file, &st) != -EINVAL)
 		return 4;
-	if (fsc_uring_fd(r->be) != -EINVAL || fsc_uring_dispatch(r->be, true) != -EINVAL)
+	if (fsc_uring_fd(r->be) != -EINVAL || fsc_uring_dispatch(r->be, true) != -EINVAL ||
+	    fsc_uring_file_fd(file) != -EINVAL)
 		return 5;
 	ops->file_close(file);
 	room_close(r);
 	return 0;
+}
+
+/* What a reader outside does with the descriptor of a file that is lent. */
+static void read_outside(struct room *r, struct fsc_file *file, const char *want)
+{
+	struct fsc_stat st;
+	struct stat seen;
+	char path[64], got[16];
+	int fd = fsc_uring_file_fd(file), again;
+
+	assert_true(fd >= 0);
+	assert_int_equal(r->be->ops->stat(file, &st), 0);
+	assert_int_equal(fstat(fd, &seen), 0);
+	assert_int_equal(seen.st_ino, st.ino);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(again >= 0);
+	assert_int_equal(pread(again, got, sizeof(got), 0), strlen(want));
+	assert_memory_equal(got, want, strlen(want));
+	close(again);
+	assert_int_equal(fsc_uring_file_fd(file), fd);
+}
+
+static void test_a_lent_file_can_be_read_by_its_descriptor(void **state)
+{
+	struct fsc_uring_params buffered = { .buffered = true }, named = { .no_tmpfile = true };
+	const struct fsc_uring_params *ways[] = { NULL, &buffered, &named };
+	struct room *r = *state;
+	struct fsc_file *file;
+	char *mem = aligned_alloc(4096, 4096);
+
+	memset(mem, 0, 4096);
+	memcpy(mem, "some bytes", 10);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		room_open(r, ways[i]);
+		assert_int_equal(r->be->ops->tmpfile(r->root, 0, &file), 0);
+		assert_int_equal(pwrite(fsc_uring_file_fd(file), mem, 4096, 0), 4096);
+		assert_int_equal(r->be->ops->resize(file, 10), 0);
+		read_outside(r, file, "some bytes"); /* with no name */
+		assert_int_equal(r->be->ops->commit(file, r->root, "Dfile"), 0);
+		read_outside(r, file, "some bytes");
+		assert_int_equal(r->be->ops->unlink(r->root, "Dfile", file), 0);
+		read_outside(r, file, "some bytes"); /* nor now any more */
+		r->be->ops->file_close(file);
+		room_close(r);
+	}
+	free(mem);
 }
 
 static void fork_from(struct room *r, const struct fsc_uring_params *params)
@@ -370,6 +418,7 @@ int main(void)
 		ROOM_TEST(test_traps_are_never_followed),
 		ROOM_TEST(test_a_link_in_place_of_the_lock_is_refused),
 		ROOM_TEST(test_touch_writes_only_old_access_times),
+		ROOM_TEST(test_a_lent_file_can_be_read_by_its_descriptor),
 		ROOM_TEST(test_a_forked_child_is_refused),
 	};
 

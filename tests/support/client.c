@@ -55,10 +55,10 @@ void each_seed_jumping(uint64_t seeds, void (*scenario)(struct world *w))
 
 void world_open(struct world *w)
 {
-	struct fsc_backend *be = simbackend_open(w->store, &w->backend);
 	struct fsc_blob key = { "9p,server,export", 16 }, none = { NULL, 0 };
 
-	CHECK_EQ(fsc_cache_open(be, &w->params, &w->cache), 0);
+	w->be = simbackend_open(w->store, &w->backend);
+	CHECK_EQ(fsc_cache_open(w->be, &w->params, &w->cache), 0);
 	CHECK_EQ(fsc_volume_acquire(w->cache, key, none, 0, &w->vol), 0);
 }
 

@@ -19,6 +19,7 @@ struct world {
 	struct sim_backend_opts backend;  /* set before world_open() */
 	struct fsc_cache_params params;
 	struct simstore *store;
+	struct fsc_backend *be; /* the cache's */
 	struct fsc_cache *cache;
 	struct fsc_volume *vol;
 	struct netfs net;
