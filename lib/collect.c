@@ -188,6 +188,13 @@ static bool collect(struct fsc_read_state *rs)
 
 static void request_work(struct fsc_work *work);
 
+size_t fsc_read_piece(struct fsc_read *read)
+{
+	size_t max = read->ops->read_max ? read->ops->read_max(read) : SIZE_MAX;
+
+	return max ? max : 1;
+}
+
 static struct fsc_read_state *request_new(struct fsc_read *read, bool can_wait)
 {
 	struct fsc_read_state *rs;
@@ -202,7 +209,7 @@ static struct fsc_read_state *request_new(struct fsc_read *read, bool can_wait)
 	rs->short_at = rs->end;
 	rs->can_wait = can_wait;
 	rs->tail = &rs->parts;
-	rs->piece = fsc_fetch_piece(read);
+	rs->piece = fsc_read_piece(read);
 	rs->looker.resume = &rs->work;
 	fsc_list_init(&rs->looker.node);
 	fsc_work_init(&rs->work, request_work);

@@ -206,6 +206,7 @@ static int download_new(struct fsc_part *part, struct fsc_download **out, uint32
 	d->fetch.netfs = rs->read->netfs;
 	d->fetch.piece = rs->piece;
 	d->fetch.done = fetched;
+	fsc_fetch_init(&d->fetch);
 	fsc_ref_init(&d->ref);
 	fsc_list_init(&d->node);
 	fsc_list_init(&d->waiters);
@@ -222,7 +223,7 @@ static void download_begin(struct fsc_part *part, struct fsc_download *d, uint32
 	part->leader = true;
 	d->sent_ms = fsc_now_ms();
 	d->fetch.pos = d->start;
-	d->fetch.buf = d->buf.mem;
+	d->fetch.mem.buf = d->buf.mem;
 	d->fetch.len = (size_t)(d->end - d->start);
 	fsc_fetch_start(&d->fetch, d + 1, slots);
 }
@@ -244,6 +245,7 @@ static void discard_new(struct fsc_download *d)
 	if (!d)
 		return;
 	fsc_iobuf_put(d->cookie->side, &d->buf);
+	fsc_fetch_fini(&d->fetch);
 	fsc_free(d);
 }
 

@@ -156,10 +156,11 @@ static void start_direct(struct fsc_part *part)
 	direct->fetch.cookie = rs->cookie;
 	direct->fetch.netfs = rs->read->netfs;
 	direct->fetch.pos = part->want_start;
-	direct->fetch.buf = fsc_part_mem(part, part->want_start);
+	direct->fetch.mem.buf = fsc_part_mem(part, part->want_start);
 	direct->fetch.len = len;
 	direct->fetch.piece = rs->piece;
 	direct->fetch.done = direct_done;
+	fsc_fetch_init(&direct->fetch);
 	fsc_fetch_start(&direct->fetch, direct + 1, nr);
 }
 

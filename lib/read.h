@@ -20,6 +20,7 @@
 #include <fscache/object.h>
 
 #include "cookie.h"
+#include "fetch.h"
 
 /* Parts of one request that are worked on at once; server reads of one download, of one part. */
 #define FSC_PARTS_MAX 32
@@ -30,38 +31,7 @@
 /* The longest read of a backing file at once. */
 #define FSC_CACHE_READ_MAX (8u << 20)
 
-/* --- fetch.c ---------------------------------------------------------------------------------- */
-
-/* A range that is read from the server into memory. */
-struct fsc_fetch {
-	const struct fsc_netfs_ops *ops;
-	struct fsc_cookie *cookie; /* NULL: uncached */
-	void *netfs;
-	uint64_t pos;
-	uint8_t *buf;
-	size_t len;
-	size_t piece;   /* the most bytes of one server read */
-	void (*done)(struct fsc_fetch *fetch); /* once [any]; may free it */
-
-	/* The result: so many bytes from @pos on are there; short with no error: the file ends. */
-	size_t good;
-	int error;
-
-	/* Private. */
-	struct fsc_ref left;  /* slots */
-	struct fsc_spin lock; /* covers the rest, and good and error */
-	size_t next;          /* where the next piece begins */
-	size_t limit;         /* no piece begins here or later */
-	size_t error_at;
-};
-
-/* Memory for the reads of a range, to be allocated together with the fetch. */
-uint32_t fsc_fetch_slots(size_t len, size_t piece, uint32_t max);
-size_t fsc_fetch_slot_bytes(const struct fsc_netfs_ops *ops, uint32_t nr);
-/* The first part of @fetch is filled in; @slots zeroed [any]. */
-void fsc_fetch_start(struct fsc_fetch *fetch, void *slots, uint32_t nr);
-void fsc_fetch_fini(struct fsc_fetch *fetch);
-size_t fsc_fetch_piece(struct fsc_read *read); /* what its client says */
+size_t fsc_read_piece(struct fsc_read *read); /* the most bytes of one server read */
 
 /* --- Parts and requests ----------------------------------------------------------------------- */
 
