@@ -9,7 +9,7 @@
  * on the server mustn't be able to make two versions of one look the same.
  *
  * What that leaves undetected without a change counter: a change within one tick of the server's
- * clock, which is what keep_after() is for; and somebody who sets the clock, or has a filesystem
+ * clock, which is what cached_keep_after() is for; and somebody who sets the clock, or has a filesystem
  * without a ctime.
  */
 #include "cached.h"
@@ -73,9 +73,10 @@ bool cached_same(const struct netfs_attr *a, const struct netfs_attr *b)
 /* A file that changed a moment ago may change again and keep its timestamps. So, unless its last
  * change is so long ago that our clock and the server's can't disagree on it, what is asked for
  * before a tick has passed since we saw them isn't kept. */
-static uint64_t keep_after(const struct netfs_attr *a, int64_t slack_s)
+uint64_t cached_keep_after(const struct session *s, const struct netfs_attr *a)
 {
 	const struct timespec *c = &a->st.st_ctim, *m = &a->st.st_mtim;
+	int64_t slack_s = s->opt->clock_slack_s;
 	struct timespec now;
 
 	if (a->has_change)
@@ -98,7 +99,7 @@ bool cached_label(const struct session *s, const struct netfs_attr *a, struct ca
 		.key = { out->key, a->key_len },
 		.coherency = { out->coherency, sizeof(out->coherency) },
 		.size = (uint64_t)a->st.st_size,
-		.keep_after_ms = keep_after(a, s->opt->clock_slack_s),
+		.keep_after_ms = cached_keep_after(s, a),
 	};
 	return true;
 }

@@ -25,6 +25,8 @@ struct cached_label {
 bool cached_label(const struct session *s, const struct netfs_attr *attr, struct cached_label *out);
 /* Do both say the same of a file, as far as it can be told [any]? */
 bool cached_same(const struct netfs_attr *a, const struct netfs_attr *b);
+/* What is asked for before this moment isn't kept [any]; see fsc_cookie_params.keep_after_ms. */
+uint64_t cached_keep_after(const struct session *s, const struct netfs_attr *attr);
 /* A cookie for the regular file that @attr tells of [any]; NULL: uncached. */
 struct fsc_cookie *cached_acquire(const struct session *s, const struct netfs_attr *attr);
 

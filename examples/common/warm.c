@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * warm.c - the command that reads whole trees into the cache.
+ */
+#include <errno.h>
+
+#include "crowd.h"
+#include "interrupt.h"
+#include "say.h"
+
+/* What was read wasn't all kept, as the disk couldn't follow: read the rest again, so often. */
+#define KEEP_TRIES 3
+
+/* Read what isn't there of @r. *@again: some of it found no memory to wait for the disk in, so it
+ * may be kept next time; but not if there is no room on the disk, or it is too early (tick). */
+static int read_into_cache(struct session *s, struct stream *st, struct remote *r, const char *path,
+			   bool *again)
+{
+	bool early = fsc_clock_ms() < cached_keep_after(s, &r->attr);
+	struct fsc_stats before, after;
+	int err = 0;
+
+	*again = false;
+	if (fsc_cookie_present(r->cookie, 0, remote_size(r)) == remote_size(r))
+		return 0;
+	fsc_cache_stats(s->cache, &before);
+	if (stream_run(st, r, 0, remote_size(r), NULL, NULL, &err) == STREAM_SHORT) {
+		say(path, "became shorter while it was read");
+		return -ECANCELED;
+	}
+	/* What has been started is stored when this returns. */
+	remote_uncache(r, false);
+	fsc_cache_stats(s->cache, &after);
+	*again = !err && !early && after.not_kept_bytes != before.not_kept_bytes &&
+		 after.no_space == before.no_space && fsc_cache_online(s->cache);
+	return err;
+}
+
+static int warm_file(void *arg, const struct crowd_worker *w, const char *path, bool named)
+{
+	struct session *s = arg;
+	bool again = true;
+	struct remote r;
+	int err = remote_open(s, w->place, path, &r);
+
+	if (err == REMOTE_OTHER && named) {
+		say(path, "is %s, not a regular file", remote_kind(&r.attr));
+		return -ECANCELED;
+	}
+	if (err)
+		return err == REMOTE_OTHER ? 0 : err;
+	crowd_count(w->crowd, remote_size(&r));
+	for (int i = 0; i < KEEP_TRIES && again && !err && !interrupted(); i++) {
+		if (i)
+			remote_cache(&r);
+		/* Without a cookie there is nothing to be got from reading. */
+		if (!r.cookie)
+			break;
+		err = read_into_cache(s, w->stream, &r, path, &again);
+	}
+	remote_close(&r, err == -ECANCELED);
+	return err;
+}
+
+int cmd_warm(struct session *s)
+{
+	struct crowd_job job = { .file = warm_file, .arg = s };
+
+	if (!s->cache) {
+		say(s->opt->paths[0], "not read: there is no cache to read it into");
+		return EXIT_FAILED;
+	}
+	return crowd_run(s, s->opt->paths, s->opt->nr_paths, &job);
+}
