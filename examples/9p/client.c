@@ -40,15 +40,12 @@ static bool on_receiver(struct p9_client *c)
 	return pthread_equal(pthread_self(), c->thread);
 }
 
-/* With the lock held. */
-static bool fid_ok(struct p9_client *c, uint32_t fid)
+bool p9_fid_ok(struct p9_client *c, uint32_t fid)
 {
 	return fid < c->fids_seen && c->fids[fid].used;
 }
 
-/* Send @msg of @len bytes (or return @len, if that is an error) and wait. The reply goes
- * to @reply: of Rread and Rreaddir the payload, of the rest the message. Its length. */
-static int64_t call_run(struct p9_client *c, uint32_t fid, uint8_t *msg, int len, void *reply,
+int64_t p9_call(struct p9_client *c, uint32_t fid, uint8_t *msg, int len, void *reply,
 			size_t reply_cap)
 {
 	struct call call = { .c = c, .cond = PTHREAD_COND_INITIALIZER };
@@ -65,7 +62,7 @@ static int64_t call_run(struct p9_client *c, uint32_t fid, uint8_t *msg, int len
 		.out.len = (uint32_t)len, .complete = call_complete,
 	};
 	pthread_mutex_lock(&c->lock);
-	err = fid == P9_NOFID || fid_ok(c, fid) ? p9_submit(c, &call.req) : -EBADF;
+	err = fid == P9_NOFID || p9_fid_ok(c, fid) ? p9_submit(c, &call.req) : -EBADF;
 	while (!err && !call.ended)
 		pthread_cond_wait(&call.cond, &c->lock);
 	pthread_mutex_unlock(&c->lock);
@@ -73,7 +70,7 @@ static int64_t call_run(struct p9_client *c, uint32_t fid, uint8_t *msg, int len
 	return err ? err : call.result;
 }
 
-static int fid_alloc(struct p9_client *c, uint32_t *out)
+int p9_fid_alloc(struct p9_client *c, uint32_t *out)
 {
 	int64_t fid;
 
@@ -90,10 +87,10 @@ static int fid_alloc(struct p9_client *c, uint32_t *out)
 	return fid == NO_FREE_FID ? -EMFILE : 0;
 }
 
-static void fid_release(struct p9_client *c, uint32_t fid)
+void p9_fid_release(struct p9_client *c, uint32_t fid)
 {
 	pthread_mutex_lock(&c->lock);
-	if (fid_ok(c, fid)) {
+	if (p9_fid_ok(c, fid)) {
 		c->fids[fid] = (struct fid){ .next_free = c->fid_free };
 		c->fid_free = fid;
 	}
@@ -108,30 +105,30 @@ int p9_attach(struct p9_client *c, struct p9_blob uname, uint32_t n_uname, struc
 	uint32_t newfid;
 	int64_t n;
 
-	n = fid_alloc(c, &newfid);
+	n = p9_fid_alloc(c, &newfid);
 	if (n)
 		return (int)n;
-	n = call_run(c, P9_NOFID, msg,
+	n = p9_call(c, P9_NOFID, msg,
 		     p9_enc_tattach(msg, sizeof(msg), newfid, P9_NOFID, uname, aname, n_uname),
 		     reply, sizeof(reply));
 	if (n >= 0)
 		n = p9_dec_rattach(reply, (size_t)n, &qid) ? p9_bad_reply(c, P9_RATTACH) : 0;
 	if (n)
-		fid_release(c, newfid);
+		p9_fid_release(c, newfid);
 	else
 		*fid = newfid;
 	return (int)n;
 }
 
 static int walk_some(struct p9_client *c, uint32_t fid, uint32_t newfid,
-		     const struct p9_blob *names, unsigned int n)
+		     const struct p9_blob *names, unsigned int n, struct p9_qid *last)
 {
 	uint8_t msg[P9_HEADER + 10 + P9_WALK_MAX * (2 + P9_NAME_MAX)], reply[P9_RWALK_MAX];
 	struct p9_qid qids[P9_WALK_MAX];
 	unsigned int walked;
 	int64_t len;
 
-	len = call_run(c, fid, msg, p9_enc_twalk(msg, sizeof(msg), fid, newfid, names, n), reply,
+	len = p9_call(c, fid, msg, p9_enc_twalk(msg, sizeof(msg), fid, newfid, names, n), reply,
 		       sizeof(reply));
 	if (len < 0)
 		return (int)len;
@@ -139,11 +136,13 @@ static int walk_some(struct p9_client *c, uint32_t fid, uint32_t newfid,
 		return p9_bad_reply(c, P9_RWALK);
 	if (walked > n)
 		return p9_fail(c, -EPROTO, "Rwalk of %u names in answer to %u", walked, n);
+	if (last && walked)
+		*last = qids[walked - 1];
 	return walked < n ? -ENOENT : 0;
 }
 
-int p9_walk(struct p9_client *c, uint32_t fid, const struct p9_blob *names, size_t count,
-	    uint32_t *newfid)
+int p9_walk_qid(struct p9_client *c, uint32_t fid, const struct p9_blob *names, size_t count,
+		uint32_t *newfid, struct p9_qid *qid)
 {
 	bool established = false;
 	unsigned int n;
@@ -153,7 +152,7 @@ int p9_walk(struct p9_client *c, uint32_t fid, const struct p9_blob *names, size
 	for (size_t i = 0; i < count; i++)
 		if (!p9_name_ok(names[i]))
 			return -EINVAL;
-	err = fid_alloc(c, &to);
+	err = p9_fid_alloc(c, &to);
 	if (err)
 		return err;
 	do {
@@ -163,7 +162,7 @@ int p9_walk(struct p9_client *c, uint32_t fid, const struct p9_blob *names, size
 		else if (count && !n)
 			err = -ENAMETOOLONG;
 		else
-			err = walk_some(c, established ? to : fid, to, names, n);
+			err = walk_some(c, established ? to : fid, to, names, n, qid);
 		if (err)
 			break;
 		established = true; /* the server knows it from here on */
@@ -175,14 +174,20 @@ int p9_walk(struct p9_client *c, uint32_t fid, const struct p9_blob *names, size
 	else if (established)
 		p9_clunk(c, to);
 	else
-		fid_release(c, to);
+		p9_fid_release(c, to);
 	return err;
+}
+
+int p9_walk(struct p9_client *c, uint32_t fid, const struct p9_blob *names, size_t count,
+	    uint32_t *newfid)
+{
+	return p9_walk_qid(c, fid, names, count, newfid, NULL);
 }
 
 int p9_getattr(struct p9_client *c, uint32_t fid, struct p9_attr *out)
 {
 	uint8_t msg[32], reply[160];
-	int64_t n = call_run(c, fid, msg, p9_enc_tgetattr(msg, sizeof(msg), fid, P9_ATTR_ALL),
+	int64_t n = p9_call(c, fid, msg, p9_enc_tgetattr(msg, sizeof(msg), fid, P9_ATTR_ALL),
 			     reply, sizeof(reply));
 
 	if (n < 0)
@@ -194,7 +199,7 @@ int p9_lopen_qid(struct p9_client *c, uint32_t fid, uint32_t flags, uint32_t *io
 		 struct p9_qid *opened)
 {
 	uint8_t msg[32], reply[P9_HEADER + P9_QID_SIZE + 4];
-	int64_t n = call_run(c, fid, msg, p9_enc_tlopen(msg, sizeof(msg), fid, flags), reply,
+	int64_t n = p9_call(c, fid, msg, p9_enc_tlopen(msg, sizeof(msg), fid, flags), reply,
 			     sizeof(reply));
 	struct p9_qid qid;
 	uint32_t unit;
@@ -204,7 +209,7 @@ int p9_lopen_qid(struct p9_client *c, uint32_t fid, uint32_t flags, uint32_t *io
 	if (p9_dec_rlopen(reply, (size_t)n, &qid, &unit))
 		return p9_bad_reply(c, P9_RLOPEN);
 	pthread_mutex_lock(&c->lock);
-	if (fid_ok(c, fid))
+	if (p9_fid_ok(c, fid))
 		c->fids[fid].iounit = unit;
 	pthread_mutex_unlock(&c->lock);
 	if (iounit)
@@ -232,7 +237,7 @@ int64_t p9_readdir(struct p9_client *c, uint32_t fid, uint64_t offset, void *buf
 		return -EINVAL;
 	if (size < most)
 		most = (uint32_t)size;
-	n = call_run(c, fid, msg, p9_enc_treaddir(msg, sizeof(msg), fid, offset, most), buf, most);
+	n = p9_call(c, fid, msg, p9_enc_treaddir(msg, sizeof(msg), fid, offset, most), buf, most);
 	if (n < 0)
 		return n;
 	p9_dec_init(&d, buf, (size_t)n);
@@ -250,7 +255,7 @@ int64_t p9_readlink(struct p9_client *c, uint32_t fid, void *buf, size_t size)
 
 	if (!reply)
 		return -ENOMEM;
-	n = call_run(c, fid, msg, p9_enc_treadlink(msg, sizeof(msg), fid), reply, cap);
+	n = p9_call(c, fid, msg, p9_enc_treadlink(msg, sizeof(msg), fid), reply, cap);
 	if (n >= 0 && p9_dec_rreadlink(reply, (size_t)n, &target)) {
 		n = p9_bad_reply(c, P9_RREADLINK);
 	} else if (n >= 0) {
@@ -265,7 +270,7 @@ int64_t p9_readlink(struct p9_client *c, uint32_t fid, void *buf, size_t size)
 int p9_statfs(struct p9_client *c, uint32_t fid, struct p9_statfs *out)
 {
 	uint8_t msg[16], reply[P9_HEADER + 60];
-	int64_t n = call_run(c, fid, msg, p9_enc_tstatfs(msg, sizeof(msg), fid), reply,
+	int64_t n = p9_call(c, fid, msg, p9_enc_tstatfs(msg, sizeof(msg), fid), reply,
 			     sizeof(reply));
 
 	if (n < 0)
@@ -275,7 +280,7 @@ int p9_statfs(struct p9_client *c, uint32_t fid, struct p9_statfs *out)
 
 int p9_clunk(struct p9_client *c, uint32_t fid)
 {
-	uint8_t msg[16], reply[P9_HEADER];
+	uint8_t msg[P9_TCLUNK_SIZE], reply[P9_HEADER];
 	int64_t n;
 
 	/* Tested here, since a server may answer with these same two errors. */
@@ -283,87 +288,7 @@ int p9_clunk(struct p9_client *c, uint32_t fid)
 		return -EBADF;
 	if (on_receiver(c))
 		return -EDEADLK;
-	n = call_run(c, fid, msg, p9_enc_tclunk(msg, sizeof(msg), fid), reply, sizeof(reply));
-	fid_release(c, fid);
+	n = p9_call(c, fid, msg, p9_enc_tclunk(msg, sizeof(msg), fid), reply, sizeof(reply));
+	p9_fid_release(c, fid);
 	return n < 0 ? (int)n : 0;
-}
-
-/* ---- reads ---- */
-
-uint32_t p9_read_max(struct p9_client *c, uint32_t fid)
-{
-	uint32_t most = c->msize - P9_IO_HEADER;
-
-	pthread_mutex_lock(&c->lock);
-	if (!fid_ok(c, fid))
-		most = 0;
-	else if (c->fids[fid].iounit && c->fids[fid].iounit < most)
-		most = c->fids[fid].iounit;
-	pthread_mutex_unlock(&c->lock);
-	return most;
-}
-
-int64_t p9_pread(struct p9_client *c, uint32_t fid, uint64_t offset, void *buf, size_t len)
-{
-	uint32_t most = p9_read_max(c, fid);
-	uint8_t msg[P9_TREAD_SIZE];
-
-	if (len < most)
-		most = (uint32_t)len;
-	return call_run(c, fid, msg, p9_enc_tread(msg, sizeof(msg), fid, offset, most), buf, most);
-}
-
-static void read_complete(struct p9_req *req, int64_t result)
-{
-	struct p9_read *r = (struct p9_read *)((char *)req - offsetof(struct p9_read, req));
-
-	r->done(r, result);
-}
-
-void p9_read_start(struct p9_client *c, struct p9_read *r)
-{
-	uint32_t most = p9_read_max(c, r->fid);
-	int err = -EBADF;
-
-	if (r->len < most)
-		most = r->len;
-	p9_enc_tread(r->msg, sizeof(r->msg), r->fid, r->offset, most);
-	r->req = (struct p9_req){
-		.msg = r->msg, .reply = r->buf, .reply_cap = most,
-		.out.len = P9_TREAD_SIZE, .complete = read_complete,
-	};
-	pthread_mutex_lock(&c->lock);
-	if (fid_ok(c, r->fid))
-		err = p9_submit(c, &r->req);
-	pthread_mutex_unlock(&c->lock);
-	if (err)
-		r->done(r, err);
-}
-
-void p9_read_cancel(struct p9_client *c, struct p9_read *r)
-{
-	bool withdrawn = false;
-	struct slot *slot;
-	uint32_t tag;
-
-	pthread_mutex_lock(&c->lock);
-	if (r->req.state == P9_REQ_WAITING) {
-		TAILQ_REMOVE(&c->waitq, &r->req, link);
-		r->req.state = P9_REQ_IDLE;
-		withdrawn = true;
-	} else if (r->req.state == P9_REQ_SENT && !c->error) {
-		slot = &c->slots[r->req.slot];
-		if (!slot->flushing) {
-			slot->flushing = true;
-			tag = r->req.slot + c->max_tags;
-			p9_enc_tflush(slot->flush_msg, sizeof(slot->flush_msg),
-				      (uint16_t)r->req.slot);
-			p9_msg_set_tag(slot->flush_msg, (uint16_t)tag);
-			p9_sendq_add(c, &slot->flush, slot->flush_msg, P9_TFLUSH_SIZE);
-			p9_sendq_push(c);
-		}
-	}
-	pthread_mutex_unlock(&c->lock);
-	if (withdrawn)
-		r->done(r, -ECANCELED);
 }

@@ -55,6 +55,10 @@ void p9_disconnect(struct p9_client *c);
  * For a program that is told to end while something of it waits for the server. */
 void p9_abort(struct p9_client *c);
 
+/* [any] How long the answer to what is sent from now on may take; @timeout_ms as in the options.
+ * To lengthen it: what was sent before is found overdue no sooner than it would have been. */
+void p9_set_timeout(struct p9_client *c, uint32_t timeout_ms);
+
 /* [any] 0 while the connection lives; else the error all requests get. */
 int p9_error(struct p9_client *c);
 /* [any] Why it died, for people; NULL while it lives. Valid until p9_disconnect(). */
@@ -66,6 +70,8 @@ uint32_t p9_msize(const struct p9_client *c);
 struct p9_counters {
 	uint64_t server_read_bytes; /* payload of Rread received, of cut-off ones too */
 	uint64_t server_reads;      /* Tread answered with at least one byte */
+	uint64_t server_write_bytes; /* what the server took of Twrite */
+	uint64_t server_writes;      /* Twrite of which it took something */
 	uint64_t bytes_sent;        /* everything written to the socket */
 	uint64_t bytes_received;    /* everything read from it */
 };
@@ -85,6 +91,9 @@ int p9_attach(struct p9_client *c, struct p9_blob uname, uint32_t n_uname, struc
  * error, and no fid. */
 int p9_walk(struct p9_client *c, uint32_t fid, const struct p9_blob *names, size_t count,
 	    uint32_t *newfid);
+/* The same; *@qid (may be NULL) is that of what the last name led to, untouched without names. */
+int p9_walk_qid(struct p9_client *c, uint32_t fid, const struct p9_blob *names, size_t count,
+		uint32_t *newfid, struct p9_qid *qid);
 int p9_getattr(struct p9_client *c, uint32_t fid, struct p9_attr *out);
 /* @flags as in Linux's open(2) on x86: O_RDONLY is 0. @iounit (may be NULL) as the
  * server said, often 0; p9_read_max() is what it amounts to. */
@@ -110,11 +119,11 @@ int64_t p9_pread(struct p9_client *c, uint32_t fid, uint64_t offset, void *buf, 
 
 /* ---- requests in flight ---- */
 
-/* Private: bytes on their way out. */
+/* Private: bytes on their way out: @head of them at @msg, and what is more of @len at @data. */
 struct p9_out {
 	TAILQ_ENTRY(p9_out) link;
-	const uint8_t *msg;
-	uint32_t len, sent;
+	const uint8_t *msg, *data;
+	uint32_t head, len, sent;
 };
 
 enum p9_req_state { P9_REQ_IDLE, P9_REQ_WAITING, P9_REQ_SENT, P9_REQ_RECEIVING };
@@ -167,5 +176,38 @@ void p9_read_start(struct p9_client *c, struct p9_read *r);
  * @r is there and was once started; harmless after done. Until done is called @buf may
  * still be written to, even after this returned. */
 void p9_read_cancel(struct p9_client *c, struct p9_read *r);
+
+/* One write: p9_read in the other direction. The payload is sent from where it is. */
+struct p9_write {
+	uint32_t fid;    /* opened for writing */
+	uint64_t offset; /* bytes; of no meaning where the fid was opened to append */
+	const void *buf; /* not to be changed until @done */
+	uint32_t len;    /* bytes; more than p9_write_max() is cut to that */
+	/* As p9_read's: bytes that the server took, or an error. After -ECANCELED or the death of
+	 * the connection nobody knows what was written. */
+	void (*done)(struct p9_write *w, int64_t bytes_or_error);
+
+	struct p9_client *client; /* private, as all that follows */
+	struct p9_req req;
+	uint8_t msg[P9_TWRITE_SIZE], reply[P9_RWRITE_SIZE];
+};
+
+uint32_t p9_write_max(struct p9_client *c, uint32_t fid);           /* [any] */
+void p9_write_start(struct p9_client *c, struct p9_write *w);       /* [any] as p9_read_start() */
+void p9_write_cancel(struct p9_client *c, struct p9_write *w);      /* [any] as p9_read_cancel() */
+
+/* A clunk that nobody waits for, embedded as p9_read is. */
+struct p9_clunk {
+	uint32_t fid; /* no request on it is outstanding */
+	/* Called exactly once: on the receiver thread, or inside p9_clunk_start() when the
+	 * connection is dead. The fid is gone whatever the server answered. */
+	void (*done)(struct p9_clunk *clunk);
+
+	struct p9_client *client; /* private, as all that follows */
+	struct p9_req req;
+	uint8_t msg[P9_TCLUNK_SIZE], reply[P9_HEADER];
+};
+
+void p9_clunk_start(struct p9_client *c, struct p9_clunk *clunk); /* [any] */
 
 #endif

@@ -29,7 +29,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-enum { SEND_BATCH = 16 }; /* messages in one sendmsg */
+enum { SEND_BATCH = 16 }; /* messages with payload in one sendmsg */
 
 /* ---- death ---- */
 
@@ -69,17 +69,29 @@ static void sendq_advance(struct p9_client *c, size_t n)
 	}
 }
 
+/* What is still to be sent of @out, as one or two pieces at @iov. How many. */
+static size_t out_pieces(const struct p9_out *out, struct iovec *iov)
+{
+	size_t n = 0, skip = out->sent > out->head ? out->sent - out->head : 0;
+
+	if (out->sent < out->head)
+		iov[n++] = (struct iovec){ (void *)(out->msg + out->sent), out->head - out->sent };
+	if (out->len > out->head)
+		iov[n++] = (struct iovec){ (void *)(out->data + skip),
+					   out->len - out->head - skip };
+	return n;
+}
+
 static ssize_t sendq_write(struct p9_client *c)
 {
-	struct iovec iov[SEND_BATCH];
+	struct iovec iov[2 * SEND_BATCH];
 	struct msghdr mh = { .msg_iov = iov };
 	struct p9_out *out;
 
 	TAILQ_FOREACH(out, &c->sendq, link) {
-		if (mh.msg_iovlen == SEND_BATCH)
+		if (mh.msg_iovlen > 2 * SEND_BATCH - 2)
 			break;
-		iov[mh.msg_iovlen].iov_base = (void *)(out->msg + out->sent);
-		iov[mh.msg_iovlen++].iov_len = out->len - out->sent;
+		mh.msg_iovlen += out_pieces(out, iov + mh.msg_iovlen);
 	}
 	return sendmsg(c->sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -108,8 +120,18 @@ void p9_sendq_push(struct p9_client *c)
 
 void p9_sendq_add(struct p9_client *c, struct p9_out *out, const uint8_t *msg, uint32_t len)
 {
-	*out = (struct p9_out){ .msg = msg, .len = len };
+	*out = (struct p9_out){ .msg = msg, .head = len, .len = len };
 	TAILQ_INSERT_TAIL(&c->sendq, out, link);
+}
+
+/* With its payload, if it has one. */
+static void sendq_add_req(struct p9_client *c, struct p9_req *req)
+{
+	req->out.msg = req->msg;
+	req->out.sent = 0;
+	if (!req->out.data)
+		req->out.head = req->out.len;
+	TAILQ_INSERT_TAIL(&c->sendq, &req->out, link);
 }
 
 /* Give free slots to those that wait, and send. */
@@ -129,7 +151,7 @@ static void pump(struct p9_client *c)
 		slot->deadline_ms = p9_now_ms() + c->timeout_ms;
 		TAILQ_INSERT_TAIL(&c->inflight, slot, link);
 		p9_msg_set_tag(req->msg, (uint16_t)req->slot);
-		p9_sendq_add(c, &req->out, req->msg, req->out.len);
+		sendq_add_req(c, req);
 	}
 	p9_sendq_push(c);
 }
@@ -152,13 +174,27 @@ static void slot_free(struct p9_client *c, struct slot *slot)
 
 /* ---- receiving; all on the receiver thread, without the lock ---- */
 
+static void count_io(struct p9_client *c, const struct slot *slot, int64_t result)
+{
+	uint32_t count;
+
+	if (slot->type == P9_TREAD && result > 0)
+		p9_count(&c->server_reads, 1);
+	if (slot->type != P9_TWRITE || result < 0)
+		return;
+	if (!p9_dec_rwrite(slot->req->reply, (size_t)result, &count) && count &&
+	    count <= slot->req->out.len - slot->req->out.head) {
+		p9_count(&c->server_writes, 1);
+		p9_count(&c->server_write_bytes, count);
+	}
+}
+
 /* The reply to the request in @slot has arrived. */
 static void finish(struct p9_client *c, struct slot *slot, int64_t result)
 {
 	struct p9_req *req;
 
-	if (slot->type == P9_TREAD && result > 0)
-		p9_count(&c->server_reads, 1);
+	count_io(c, slot, result);
 	pthread_mutex_lock(&c->lock);
 	req = slot->req;
 	slot->req = NULL;
@@ -351,9 +387,10 @@ static int rx_step(struct p9_client *c)
 static int64_t rx_patience(struct p9_client *c, bool *want_write)
 {
 	struct slot *oldest;
-	int64_t left = c->timeout_ms;
+	int64_t left;
 
 	pthread_mutex_lock(&c->lock);
+	left = c->timeout_ms;
 	oldest = TAILQ_FIRST(&c->inflight);
 	if (oldest)
 		left = (int64_t)(oldest->deadline_ms - p9_now_ms());

@@ -46,12 +46,14 @@ TAILQ_HEAD(slot_list, slot);
 struct p9_client {
 	int sock;
 	int wake; /* eventfd: look again whether there is something to send */
-	uint32_t msize, timeout_ms, max_tags, max_fids;
+	uint32_t msize, max_tags, max_fids;
 	pthread_t thread;
 	struct receiver rx;
-	_Atomic uint64_t server_read_bytes, server_reads, bytes_sent, bytes_received;
+	_Atomic uint64_t server_read_bytes, server_reads, server_write_bytes, server_writes;
+	_Atomic uint64_t bytes_sent, bytes_received;
 
 	pthread_mutex_t lock; /* covers all below; not held in callbacks */
+	uint32_t timeout_ms;
 	int error;            /* why the connection is dead; set once */
 	char error_text[256];
 	bool want_write; /* the socket is full, and the receiver waits for room */
@@ -100,6 +102,20 @@ void p9_sendq_add(struct p9_client *c, struct p9_out *out, const uint8_t *msg, u
 void p9_sendq_push(struct p9_client *c);
 /* 0, and @req will be completed; or the error of a dead connection, and it won't. */
 int p9_submit(struct p9_client *c, struct p9_req *req);
+
+/* ---- client.c ---- */
+
+/* With the lock held: is it one that was given out? */
+bool p9_fid_ok(struct p9_client *c, uint32_t fid);
+int p9_fid_alloc(struct p9_client *c, uint32_t *out);
+void p9_fid_release(struct p9_client *c, uint32_t fid);
+/* With the lock held: the most bytes that a message can carry to or from @fid; 0 for a bad one. */
+uint32_t p9_fid_most(struct p9_client *c, uint32_t fid);
+
+/* Send @msg of @len bytes (or return @len, if that is an error) and wait. The reply goes
+ * to @reply: of Rread and Rreaddir the payload, of the rest the message. Its length. */
+int64_t p9_call(struct p9_client *c, uint32_t fid, uint8_t *msg, int len, void *reply,
+		size_t reply_cap);
 
 /* The receiver thread; ends when the connection is dead. */
 void *p9_rx_thread(void *arg);

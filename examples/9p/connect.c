@@ -21,6 +21,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { DEFAULT_TIMEOUT_MS = 60000 };
+
 static int wait_fd(struct p9_client *c, short events, uint64_t deadline_ms)
 {
 	struct pollfd p = { .fd = c->sock, .events = events };
@@ -183,7 +185,7 @@ static int client_init(struct p9_client *c, const struct p9_options *opt)
 	TAILQ_INIT(&c->waitq);
 	TAILQ_INIT(&c->sendq);
 	c->msize = opt->msize ? opt->msize : 65536;
-	c->timeout_ms = opt->timeout_ms ? opt->timeout_ms : 60000;
+	c->timeout_ms = opt->timeout_ms ? opt->timeout_ms : DEFAULT_TIMEOUT_MS;
 	c->max_tags = opt->max_tags ? opt->max_tags : 64;
 	c->max_fids = opt->max_fids ? opt->max_fids : 4096;
 	if (c->msize < P9_MSIZE_MIN || c->msize > 64 << 20 || c->max_tags > 16384 ||
@@ -272,6 +274,13 @@ void p9_abort(struct p9_client *c)
 	p9_fail(c, -ECANCELED, "given up");
 }
 
+void p9_set_timeout(struct p9_client *c, uint32_t timeout_ms)
+{
+	pthread_mutex_lock(&c->lock);
+	c->timeout_ms = timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS;
+	pthread_mutex_unlock(&c->lock);
+}
+
 int p9_error(struct p9_client *c)
 {
 	int error;
@@ -296,6 +305,8 @@ void p9_counters(struct p9_client *c, struct p9_counters *out)
 {
 	out->server_read_bytes = atomic_load(&c->server_read_bytes);
 	out->server_reads = atomic_load(&c->server_reads);
+	out->server_write_bytes = atomic_load(&c->server_write_bytes);
+	out->server_writes = atomic_load(&c->server_writes);
 	out->bytes_sent = atomic_load(&c->bytes_sent);
 	out->bytes_received = atomic_load(&c->bytes_received);
 }

@@ -155,8 +155,7 @@ struct p9_qid p9_dec_qid(struct p9_dec *d)
 	return qid;
 }
 
-/* Set @d to the body of a message that has to be of @type and exactly @len long. */
-static void dec_begin(struct p9_dec *d, const void *msg, size_t len, uint8_t type)
+void p9_dec_begin(struct p9_dec *d, const void *msg, size_t len, uint8_t type)
 {
 	p9_dec_init(d, msg, len);
 	if (p9_dec_u32(d) != len)
@@ -166,7 +165,7 @@ static void dec_begin(struct p9_dec *d, const void *msg, size_t len, uint8_t typ
 	p9_dec_u16(d);
 }
 
-static int dec_end(const struct p9_dec *d)
+int p9_dec_end(const struct p9_dec *d)
 {
 	return d->bad || d->pos != d->len ? -EBADMSG : 0;
 }
@@ -196,6 +195,22 @@ const char *p9_type_name(uint8_t type)
 		{ P9_TWALK, "Twalk" }, { P9_RWALK, "Rwalk" },
 		{ P9_TREAD, "Tread" }, { P9_RREAD, "Rread" },
 		{ P9_TCLUNK, "Tclunk" }, { P9_RCLUNK, "Rclunk" },
+		{ P9_TLCREATE, "Tlcreate" }, { P9_RLCREATE, "Rlcreate" },
+		{ P9_TSYMLINK, "Tsymlink" }, { P9_RSYMLINK, "Rsymlink" },
+		{ P9_TMKNOD, "Tmknod" }, { P9_RMKNOD, "Rmknod" },
+		{ P9_TRENAME, "Trename" }, { P9_RRENAME, "Rrename" },
+		{ P9_TSETATTR, "Tsetattr" }, { P9_RSETATTR, "Rsetattr" },
+		{ P9_TXATTRWALK, "Txattrwalk" }, { P9_RXATTRWALK, "Rxattrwalk" },
+		{ P9_TXATTRCREATE, "Txattrcreate" }, { P9_RXATTRCREATE, "Rxattrcreate" },
+		{ P9_TFSYNC, "Tfsync" }, { P9_RFSYNC, "Rfsync" },
+		{ P9_TLOCK, "Tlock" }, { P9_RLOCK, "Rlock" },
+		{ P9_TGETLOCK, "Tgetlock" }, { P9_RGETLOCK, "Rgetlock" },
+		{ P9_TLINK, "Tlink" }, { P9_RLINK, "Rlink" },
+		{ P9_TMKDIR, "Tmkdir" }, { P9_RMKDIR, "Rmkdir" },
+		{ P9_TRENAMEAT, "Trenameat" }, { P9_RRENAMEAT, "Rrenameat" },
+		{ P9_TUNLINKAT, "Tunlinkat" }, { P9_RUNLINKAT, "Runlinkat" },
+		{ P9_TWRITE, "Twrite" }, { P9_RWRITE, "Rwrite" },
+		{ P9_TREMOVE, "Tremove" }, { P9_RREMOVE, "Rremove" },
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -359,44 +374,44 @@ int p9_dec_error(const void *msg, size_t len, int *error)
 	uint32_t code;
 
 	if (len > 4 && ((const uint8_t *)msg)[4] == P9_RERROR)
-		dec_begin(&d, msg, len, P9_RERROR);
+		p9_dec_begin(&d, msg, len, P9_RERROR);
 	else
-		dec_begin(&d, msg, len, P9_RLERROR);
+		p9_dec_begin(&d, msg, len, P9_RLERROR);
 	code = p9_dec_u32(&d);
 	*error = code >= 1 && code <= 4095 ? (int)code : EIO;
-	return dec_end(&d);
+	return p9_dec_end(&d);
 }
 
 int p9_dec_rversion(const void *msg, size_t len, uint32_t *msize, struct p9_blob *version)
 {
 	struct p9_dec d;
 
-	dec_begin(&d, msg, len, P9_RVERSION);
+	p9_dec_begin(&d, msg, len, P9_RVERSION);
 	*msize = p9_dec_u32(&d);
 	*version = p9_dec_string(&d);
-	return dec_end(&d);
+	return p9_dec_end(&d);
 }
 
 int p9_dec_rattach(const void *msg, size_t len, struct p9_qid *qid)
 {
 	struct p9_dec d;
 
-	dec_begin(&d, msg, len, P9_RATTACH);
+	p9_dec_begin(&d, msg, len, P9_RATTACH);
 	*qid = p9_dec_qid(&d);
-	return dec_end(&d);
+	return p9_dec_end(&d);
 }
 
 int p9_dec_rwalk(const void *msg, size_t len, struct p9_qid *qids, unsigned int *count)
 {
 	struct p9_dec d;
 
-	dec_begin(&d, msg, len, P9_RWALK);
+	p9_dec_begin(&d, msg, len, P9_RWALK);
 	*count = p9_dec_u16(&d);
 	if (*count > P9_WALK_MAX)
 		return -EBADMSG;
 	for (unsigned int i = 0; i < *count; i++)
 		qids[i] = p9_dec_qid(&d);
-	return dec_end(&d);
+	return p9_dec_end(&d);
 }
 
 /* A time the server doesn't vouch for may hold anything, and reads as zero. */
@@ -416,7 +431,7 @@ int p9_dec_rgetattr(const void *msg, size_t len, struct p9_attr *out)
 {
 	struct p9_dec d;
 
-	dec_begin(&d, msg, len, P9_RGETATTR);
+	p9_dec_begin(&d, msg, len, P9_RGETATTR);
 	out->valid = p9_dec_u64(&d);
 	out->qid = p9_dec_qid(&d);
 	out->mode = p9_dec_u32(&d);
@@ -435,33 +450,33 @@ int p9_dec_rgetattr(const void *msg, size_t len, struct p9_attr *out)
 	out->data_version = p9_dec_u64(&d);
 	if (out->size > INT64_MAX)
 		return -EBADMSG;
-	return dec_end(&d);
+	return p9_dec_end(&d);
 }
 
 int p9_dec_rlopen(const void *msg, size_t len, struct p9_qid *qid, uint32_t *iounit)
 {
 	struct p9_dec d;
 
-	dec_begin(&d, msg, len, P9_RLOPEN);
+	p9_dec_begin(&d, msg, len, P9_RLOPEN);
 	*qid = p9_dec_qid(&d);
 	*iounit = p9_dec_u32(&d);
-	return dec_end(&d);
+	return p9_dec_end(&d);
 }
 
 int p9_dec_rreadlink(const void *msg, size_t len, struct p9_blob *target)
 {
 	struct p9_dec d;
 
-	dec_begin(&d, msg, len, P9_RREADLINK);
+	p9_dec_begin(&d, msg, len, P9_RREADLINK);
 	*target = p9_dec_string(&d);
-	return dec_end(&d);
+	return p9_dec_end(&d);
 }
 
 int p9_dec_rstatfs(const void *msg, size_t len, struct p9_statfs *out)
 {
 	struct p9_dec d;
 
-	dec_begin(&d, msg, len, P9_RSTATFS);
+	p9_dec_begin(&d, msg, len, P9_RSTATFS);
 	out->type = p9_dec_u32(&d);
 	out->bsize = p9_dec_u32(&d);
 	out->blocks = p9_dec_u64(&d);
@@ -471,15 +486,15 @@ int p9_dec_rstatfs(const void *msg, size_t len, struct p9_statfs *out)
 	out->ffree = p9_dec_u64(&d);
 	out->fsid = p9_dec_u64(&d);
 	out->namelen = p9_dec_u32(&d);
-	return dec_end(&d);
+	return p9_dec_end(&d);
 }
 
 int p9_dec_rempty(const void *msg, size_t len, uint8_t type)
 {
 	struct p9_dec d;
 
-	dec_begin(&d, msg, len, type);
-	return dec_end(&d);
+	p9_dec_begin(&d, msg, len, type);
+	return p9_dec_end(&d);
 }
 
 int p9_dec_rdata_header(const void *msg, size_t len, uint8_t type, uint32_t *count)
@@ -494,7 +509,7 @@ int p9_dec_rdata_header(const void *msg, size_t len, uint8_t type, uint32_t *cou
 	dec_take(&d, P9_HEADER);
 	*count = p9_dec_u32(&d);
 	/* The sum is made in 64 bits: a count of 2^32-1 must not wrap to a small size. */
-	if (dec_end(&d) || h.size != (uint64_t)P9_DATA_HEADER + *count)
+	if (p9_dec_end(&d) || h.size != (uint64_t)P9_DATA_HEADER + *count)
 		return -EBADMSG;
 	return 0;
 }

@@ -32,16 +32,32 @@ enum p9_type {
 	P9_RLERROR = 7,
 	P9_TSTATFS = 8, P9_RSTATFS,
 	P9_TLOPEN = 12, P9_RLOPEN,
+	P9_TLCREATE = 14, P9_RLCREATE,
+	P9_TSYMLINK = 16, P9_RSYMLINK,
+	P9_TMKNOD = 18, P9_RMKNOD,
+	P9_TRENAME = 20, P9_RRENAME,
 	P9_TREADLINK = 22, P9_RREADLINK,
 	P9_TGETATTR = 24, P9_RGETATTR,
+	P9_TSETATTR = 26, P9_RSETATTR,
+	P9_TXATTRWALK = 30, P9_RXATTRWALK,
+	P9_TXATTRCREATE = 32, P9_RXATTRCREATE,
 	P9_TREADDIR = 40, P9_RREADDIR,
+	P9_TFSYNC = 50, P9_RFSYNC,
+	P9_TLOCK = 52, P9_RLOCK,
+	P9_TGETLOCK = 54, P9_RGETLOCK,
+	P9_TLINK = 70, P9_RLINK,
+	P9_TMKDIR = 72, P9_RMKDIR,
+	P9_TRENAMEAT = 74, P9_RRENAMEAT,
+	P9_TUNLINKAT = 76, P9_RUNLINKAT,
 	P9_TVERSION = 100, P9_RVERSION,
 	P9_TATTACH = 104, P9_RATTACH,
 	P9_RERROR = 107, /* not in 9P2000.L, but nfs-ganesha's errors come as this */
 	P9_TFLUSH = 108, P9_RFLUSH,
 	P9_TWALK = 110, P9_RWALK,
 	P9_TREAD = 116, P9_RREAD,
+	P9_TWRITE = 118, P9_RWRITE,
 	P9_TCLUNK = 120, P9_RCLUNK,
+	P9_TREMOVE = 122, P9_RREMOVE,
 };
 
 enum {
@@ -55,6 +71,9 @@ enum {
 	P9_QID_SIZE = 13,
 	P9_TFLUSH_SIZE = 9,
 	P9_TREAD_SIZE = 23,
+	P9_TCLUNK_SIZE = 11,
+	P9_TWRITE_SIZE = 23, /* without the payload */
+	P9_RWRITE_SIZE = 11,
 	P9_RWALK_MAX = P9_HEADER + 2 + P9_WALK_MAX * P9_QID_SIZE,
 };
 
@@ -125,6 +144,46 @@ struct p9_dirent {
 	struct p9_blob name;
 };
 
+/* Flags of Tlopen and Tlcreate, which are open(2)'s as they are on x86. */
+#define P9_O_WRONLY 01u
+#define P9_O_RDWR 02u
+#define P9_O_CREAT 0100u
+#define P9_O_EXCL 0200u
+#define P9_O_TRUNC 01000u
+#define P9_O_APPEND 02000u
+#define P9_O_DIRECTORY 0200000u
+
+/* Of Tunlinkat. */
+#define P9_AT_REMOVEDIR 0x200u
+
+/* Bits of p9_setattr.valid. A time without its _SET bit is set to the server's now. */
+#define P9_SET_MODE 0x1u
+#define P9_SET_UID 0x2u
+#define P9_SET_GID 0x4u
+#define P9_SET_SIZE 0x8u
+#define P9_SET_ATIME 0x10u
+#define P9_SET_MTIME 0x20u
+#define P9_SET_CTIME 0x40u
+#define P9_SET_ATIME_SET 0x80u
+#define P9_SET_MTIME_SET 0x100u
+
+struct p9_setattr {
+	uint32_t valid; /* P9_SET_*: the rest isn't looked at */
+	uint32_t mode, uid, gid;
+	uint64_t size;
+	struct p9_time atime, mtime;
+};
+
+enum { P9_LOCK_RDLCK, P9_LOCK_WRLCK, P9_LOCK_UNLCK };
+enum { P9_LOCK_SUCCESS, P9_LOCK_BLOCKED, P9_LOCK_ERROR, P9_LOCK_GRACE }; /* what Rlock says */
+
+struct p9_lock {
+	uint8_t type;           /* P9_LOCK_*LCK */
+	uint64_t start, length; /* length 0: to the end */
+	uint32_t proc_id;
+	struct p9_blob client_id;
+};
+
 /*
  * The two cursors all of it is made of. An error sticks: later calls do nothing (and
  * return zeroes), so it is tested once, at the end.
@@ -157,6 +216,10 @@ uint32_t p9_dec_u32(struct p9_dec *d);
 uint64_t p9_dec_u64(struct p9_dec *d);
 struct p9_blob p9_dec_string(struct p9_dec *d);
 struct p9_qid p9_dec_qid(struct p9_dec *d);
+/* Set @d to the body of a message that has to be of @type and exactly @len long. */
+void p9_dec_begin(struct p9_dec *d, const void *msg, size_t len, uint8_t type);
+/* 0, if all of it was well-formed and nothing is left over. */
+int p9_dec_end(const struct p9_dec *d);
 
 /* Write the tag into an encoded message. */
 void p9_msg_set_tag(void *msg, uint16_t tag);
@@ -178,10 +241,37 @@ int p9_enc_tgetattr(void *buf, size_t cap, uint32_t fid, uint64_t mask);
 int p9_enc_tlopen(void *buf, size_t cap, uint32_t fid, uint32_t flags);
 int p9_enc_tread(void *buf, size_t cap, uint32_t fid, uint64_t offset, uint32_t count);
 int p9_enc_treaddir(void *buf, size_t cap, uint32_t fid, uint64_t offset, uint32_t count);
+/* The message's size counts @count bytes of payload, which the caller sends after it. Returns
+ * P9_TWRITE_SIZE. */
+int p9_enc_twrite(void *buf, size_t cap, uint32_t fid, uint64_t offset, uint32_t count);
 int p9_enc_treadlink(void *buf, size_t cap, uint32_t fid);
 int p9_enc_tstatfs(void *buf, size_t cap, uint32_t fid);
 int p9_enc_tclunk(void *buf, size_t cap, uint32_t fid);
 int p9_enc_tflush(void *buf, size_t cap, uint16_t oldtag);
+/* wire_write.c: what changes something. A new name that isn't p9_name_ok() is -EINVAL, and so is
+ * a symlink's empty target. */
+int p9_enc_tlcreate(void *buf, size_t cap, uint32_t fid, struct p9_blob name, uint32_t flags,
+		    uint32_t mode, uint32_t gid);
+int p9_enc_tsymlink(void *buf, size_t cap, uint32_t dfid, struct p9_blob name,
+		    struct p9_blob target, uint32_t gid);
+int p9_enc_tmknod(void *buf, size_t cap, uint32_t dfid, struct p9_blob name, uint32_t mode,
+		  uint32_t major, uint32_t minor, uint32_t gid);
+int p9_enc_tmkdir(void *buf, size_t cap, uint32_t dfid, struct p9_blob name, uint32_t mode,
+		  uint32_t gid);
+int p9_enc_tlink(void *buf, size_t cap, uint32_t dfid, uint32_t fid, struct p9_blob name);
+int p9_enc_trename(void *buf, size_t cap, uint32_t fid, uint32_t dfid, struct p9_blob name);
+int p9_enc_trenameat(void *buf, size_t cap, uint32_t olddirfid, struct p9_blob oldname,
+		     uint32_t newdirfid, struct p9_blob newname);
+int p9_enc_tunlinkat(void *buf, size_t cap, uint32_t dirfid, struct p9_blob name, uint32_t flags);
+int p9_enc_tremove(void *buf, size_t cap, uint32_t fid);
+int p9_enc_tsetattr(void *buf, size_t cap, uint32_t fid, const struct p9_setattr *set);
+int p9_enc_tfsync(void *buf, size_t cap, uint32_t fid, bool data_only);
+/* @name empty: the list of names. */
+int p9_enc_txattrwalk(void *buf, size_t cap, uint32_t fid, uint32_t newfid, struct p9_blob name);
+int p9_enc_txattrcreate(void *buf, size_t cap, uint32_t fid, struct p9_blob name, uint64_t size,
+			uint32_t flags);
+int p9_enc_tlock(void *buf, size_t cap, uint32_t fid, const struct p9_lock *lock, uint32_t flags);
+int p9_enc_tgetlock(void *buf, size_t cap, uint32_t fid, const struct p9_lock *lock);
 
 /* The first P9_HEADER bytes of a message; @len may be more. -EBADMSG also for a size
  * below P9_HEADER. */
@@ -198,7 +288,17 @@ int p9_dec_rgetattr(const void *msg, size_t len, struct p9_attr *out);
 int p9_dec_rlopen(const void *msg, size_t len, struct p9_qid *qid, uint32_t *iounit);
 int p9_dec_rreadlink(const void *msg, size_t len, struct p9_blob *target);
 int p9_dec_rstatfs(const void *msg, size_t len, struct p9_statfs *out);
-/* Rclunk and Rflush, which are a header and nothing else; @type says which. */
+/* Rsymlink, Rmknod and Rmkdir, which are a qid; @type says which. */
+int p9_dec_rqid(const void *msg, size_t len, uint8_t type, struct p9_qid *qid);
+int p9_dec_rlcreate(const void *msg, size_t len, struct p9_qid *qid, uint32_t *iounit);
+int p9_dec_rwrite(const void *msg, size_t len, uint32_t *count);
+/* -EBADMSG also for a size over INT64_MAX. */
+int p9_dec_rxattrwalk(const void *msg, size_t len, uint64_t *size);
+/* -EBADMSG also for a status that isn't one. */
+int p9_dec_rlock(const void *msg, size_t len, uint8_t *status);
+/* -EBADMSG also for a type that isn't one. client_id points into @msg. */
+int p9_dec_rgetlock(const void *msg, size_t len, struct p9_lock *out);
+/* Rclunk, Rflush and whatever else is a header and nothing more; @type says which. */
 int p9_dec_rempty(const void *msg, size_t len, uint8_t type);
 /* The first P9_DATA_HEADER bytes of Rread or Rreaddir (@type), the payload being
  * elsewhere. @len is P9_DATA_HEADER. *@count is how much payload follows, and fits the

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * nine.h - 9P as one of the protocols of examples/common: what its files share.
+ *
+ *	nine.c         the table, the root, figures
+ *	nine_link.c    the connection, and the next one after it died
+ *	nine_node.c    files by name: fids that are walked to again when they are lost
+ *	nine_file.c    open files and directories
+ *	nine_io.c      reads and writes
+ *	nine_change.c  what changes names and attributes
+ *	nine_create.c  what makes something new
+ *	nine_xattr.c   extended attributes
+ *	nine_lock.c    locks
+ *
+ * A link is one connection; when it is dead and reconnecting is wanted, another takes its place,
+ * and fids of the old one are worth nothing. So a node knows by which names it was found, and a
+ * file how it was opened; whoever needs a fid asks for it, and gets the one that is there or has a
+ * new one walked to (and opened). What a name leads to by then has to have the same qid.path:
+ * otherwise it is another file, and the error -ESTALE.
+ *
+ * Fids are counted, as a request may be on its way with one that another thread is just replacing.
+ * With its last reference a fid is clunked, without waiting.
+ *
+ * Locks, outermost first: nine_entries.lock, nine_file.reopening, nine_node.lock (all held while the
+ * server is asked), then nine_file.lock, nine.names, nine.lock, nine.io_lock, each of which is held
+ * shortly.
+ */
+#ifndef FSC9P_NINE_H
+#define FSC9P_NINE_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "client.h"
+#include "netfs.h"
+
+struct nine_link {
+	LIST_ENTRY(nine_link) link; /* in nine.links */
+	struct p9_client *client;
+	uint32_t root;
+	atomic_uint refs; /* fids, and calls under way */
+	/* What this server is known not to do. */
+	atomic_bool no_renameat, no_unlinkat;
+};
+
+struct nine_fid {
+	struct nine_link *link; /* a reference */
+	uint32_t fid;
+	atomic_uint walked; /* nine.moves when its names were last known to be right */
+	atomic_uint refs;
+	struct p9_clunk clunk;
+};
+
+/* One name of a node. */
+struct nine_name {
+	struct nine_name *next;
+	struct nine_node *parent; /* a reference */
+	char name[];
+};
+
+struct nine_node {
+	struct netfs_node node;
+	bool is_root;
+	uint64_t qid_path;
+	atomic_uint mode, gid; /* as last seen; the type doesn't change */
+	atomic_uint moved;     /* nine.moves when it was last renamed */
+	atomic_bool nameless;  /* has lost its last name */
+	struct nine_name *names; /* nine.names covers it; the first one is walked by */
+	pthread_mutex_t lock;
+	struct nine_fid *fid; /* a reference; NULL: is to be walked to */
+};
+
+/* What of a directory was received and not yet passed on. */
+struct nine_entries {
+	pthread_mutex_t lock;
+	uint8_t *buf; /* NULL until the first call */
+	size_t len, at;
+	uint64_t next; /* the position of what is at @at */
+	/* One position that was seen, to find out a server that goes in circles. */
+	uint64_t seen, steps, until;
+};
+
+struct nine_file {
+	struct netfs_file file;
+	uint32_t flags; /* P9_O_*, for opening it again */
+	atomic_bool locked; /* holds locks, which die with the connection */
+	atomic_uint io_max; /* bytes of one read or write */
+	pthread_mutex_t reopening; /* held while opening */
+	pthread_mutex_t lock;      /* covers fid, and is held shortly */
+	struct nine_fid *fid; /* a reference; opened */
+	struct nine_entries entries;
+};
+
+struct nine_io;
+TAILQ_HEAD(nine_io_list, nine_io);
+LIST_HEAD(nine_link_list, nine_link);
+
+struct nine_options {
+	const char *server, *aname, *uname; /* they outlive the netfs */
+	uint32_t n_uname;
+	uint32_t msize; /* 0: the default */
+};
+
+struct nine {
+	struct netfs fs;
+	struct nine_options opt;
+	bool reconnect;
+	uint32_t timeout_ms;
+	uint64_t root_path; /* qid.path of the root */
+
+	_Atomic(struct nine_link *) link; /* the current one; changed with the lock held */
+	atomic_bool aborted;
+	atomic_uint moves; /* directories renamed by us */
+
+	pthread_mutex_t names; /* nine_node.names of all, and what they point to */
+
+	pthread_mutex_t lock; /* covers what follows */
+	pthread_cond_t connected;
+	struct nine_link_list links; /* the current one, and old ones that may be in use */
+	bool connecting;
+	uint64_t attempts, reconnects;
+	int failed; /* what the last attempt ended with */
+	uint64_t next_ms, backoff_ms;
+	struct netfs_counters gone; /* of links that are no more */
+
+	pthread_mutex_t io_lock; /* nine_io.state, and what follows */
+	pthread_cond_t io_waits;
+	struct nine_io_list io_queue; /* to be started when there is a connection */
+	bool io_ends;
+	bool io_runs;
+	pthread_t io_thread;
+};
+
+static inline struct nine *nine_of(struct netfs *fs)
+{
+	return (struct nine *)fs;
+}
+
+static inline struct nine_node *node_of(struct netfs_node *node)
+{
+	return (struct nine_node *)node;
+}
+
+static inline struct nine *nine_of_node(const struct nine_node *n)
+{
+	return nine_of(n->node.fs);
+}
+
+static inline struct nine_file *file_of(struct netfs_file *file)
+{
+	return (struct nine_file *)file;
+}
+
+static inline struct p9_client *client_of(const struct nine_fid *fid)
+{
+	return fid->link->client;
+}
+
+/* ---- nine.c ---- */
+
+/* Connect and attach [blocks]; 0, or -errno with a line for people in @why. */
+int nine_connect(const struct nine_options *opt, const struct netfs_params *params,
+		 struct netfs **out, char *why, size_t why_size);
+
+extern const struct netfs_ops nine_ops;
+
+/* What was learnt of @n by p9_getattr(), and just now. -ESTALE: it is another file's. */
+int nine_take_attr(struct nine_node *n, const struct p9_attr *a, struct netfs_attr *out);
+
+/* ---- nine_link.c ---- */
+
+/* The current connection, with a reference, made anew if it has to and may be [blocks]. */
+int nine_link_get(struct nine *fs, struct nine_link **out);
+void nine_link_put(struct nine_link *link); /* [any] */
+/* Is there any point in asking this one? */
+bool nine_link_usable(struct nine *fs, struct nine_link *link);
+/* The first one. */
+int nine_link_begin(struct nine *fs, char *why, size_t why_size);
+void nine_link_end(struct nine *fs);
+
+void nine_abort(struct netfs *fs);
+int nine_error(struct netfs *fs, const char **text);
+void nine_counters(struct netfs *fs, struct netfs_counters *out);
+
+/* ---- nine_node.c ---- */
+
+/* Of what was just walked to; takes over the reference on @link, but not on failure. */
+struct nine_fid *nine_fid_new(struct nine *fs, struct nine_link *link, uint32_t fid);
+struct nine_fid *nine_fid_get(struct nine_fid *fid);
+void nine_fid_put(struct nine_fid *fid); /* [any] NULL is fine */
+/* Another fid for the same file, with a reference on its own. */
+int nine_fid_clone(struct nine *fs, struct nine_fid *fid, struct nine_fid **out);
+
+struct nine_name *nine_name_new(struct nine_node *dir, const char *text);
+/* A node found by @name in @dir; takes over @fid. NULL: no memory, and @fid was given back. */
+struct nine_node *nine_node_new(struct nine *fs, struct nine_node *dir, const char *name,
+				struct nine_fid *fid, uint64_t qid_path);
+void nine_node_free(struct netfs_node *node);
+/* Its fid, with a reference, walked to if need be [blocks]. */
+int nine_node_fid(struct nine_node *n, struct nine_fid **out);
+
+/* How often one call was tried; zeroed before the first. */
+struct nine_tries {
+	unsigned int lost, stale;
+};
+
+enum {
+	NINE_ONCE = 0,      /* must not be done twice */
+	NINE_REPEAT = 1,    /* can be done again when the connection died under it */
+	NINE_MUST_EXIST = 2 /* -ENOENT means that the fid has lost its file, and not its answer */
+};
+
+/* A call with @fid ended with @ret. Gives @fid back; true: make it again. [blocks] */
+bool nine_again(struct nine_node *n, struct nine_fid *fid, int64_t ret, int how,
+		struct nine_tries *tries);
+
+int nine_lookup(struct netfs_node *dir, const char *name, struct netfs_node **out,
+		struct netfs_attr *attr);
+int nine_getattr(struct netfs_node *node, struct netfs_file *file, struct netfs_attr *attr);
+int nine_readlink(struct netfs_node *node, char *buf, size_t size);
+int nine_statfs(struct netfs_node *node, struct statvfs *out);
+
+/* ---- nine_file.c ---- */
+
+/* A file of what was just opened; takes over @fid. */
+struct nine_file *nine_file_new(struct nine_node *n, struct nine_fid *fid, int flags);
+/* Its fid, with a reference, opened again if need be [blocks]. */
+int nine_file_fid(struct nine_file *f, struct nine_fid **out);
+/* The same if it needs no server [any]: NULL if it does. */
+struct nine_fid *nine_file_fid_now(struct nine_file *f);
+uint32_t nine_open_flags(int flags);
+/* As nine_again(); what is called can be repeated. */
+bool nine_file_again(struct nine_file *f, struct nine_fid *fid, int64_t ret,
+		     struct nine_tries *tries);
+
+int nine_open(struct netfs_node *node, int flags, struct netfs_file **out);
+int nine_close(struct netfs_file *file);
+int nine_fsync(struct netfs_file *file, bool data_only);
+int nine_readdir(struct netfs_file *file, uint64_t pos, bool plus, netfs_dirent_fn fn, void *arg);
+
+/* ---- nine_io.c ---- */
+
+int nine_io_begin(struct nine *fs);
+void nine_io_end(struct nine *fs);
+
+size_t nine_read_max(struct netfs_file *file);
+size_t nine_write_max(struct netfs_file *file);
+void nine_read(struct netfs_io *io);
+void nine_write(struct netfs_io *io);
+void nine_cancel(struct netfs_io *io);
+
+#endif

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * program.c - fsc9p: the commands of examples/common and the mount, over 9P2000.L.
+ *
+ *	nine*.c                                        files of the server, as all of it knows them
+ *	client*.c, conn.c, connect.c, wire*.c          the 9P client
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nine.h"
+#include "program.h"
+
+enum key { KEY_SERVER = 0x900, KEY_ANAME, KEY_UNAME, KEY_MSIZE, KEY_VOLUME_DEV };
+
+static struct nine_options opt = { .aname = "" };
+static const char *volume_dev;
+
+/* --- The command line ------------------------------------------------------------------------ */
+
+static const struct argp_option options[] = {
+	{ "server", KEY_SERVER, "ADDRESS", 0, "tcp:HOST:PORT or unix:PATH", 1 },
+	{ "aname", KEY_ANAME, "NAME", 0, "What to attach to (default: '')", 1 },
+	{ "uname", KEY_UNAME, "NAME", 0, "Who to attach as (default: the login name)", 1 },
+	{ "msize", KEY_MSIZE, "N", 0, "Longest 9P message, bytes (default 65536)", 1 },
+	{ "volume-dev", KEY_VOLUME_DEV, "NAME", 0,
+	  "Name the server so in the cache (default: HOST:PORT, or the socket's path)", 2 },
+	{ 0 },
+};
+
+/* Digits, and a suffix: each stands for 1024 times the one before. */
+static uint32_t msize(const struct argp_state *state, const char *arg)
+{
+	unsigned long long n;
+	unsigned int shift;
+	char *end;
+
+	errno = 0;
+	n = strtoull(arg, &end, 10);
+	shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 0;
+	if (*arg < '0' || *arg > '9' || end[shift != 0] || errno || n > 64u << 20 >> shift)
+		argp_error(state, "--msize: '%s' is not a number that will do", arg);
+	return (uint32_t)(n << shift);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case KEY_SERVER:
+		opt.server = arg;
+		return 0;
+	case KEY_ANAME:
+		opt.aname = arg;
+		return 0;
+	case KEY_UNAME:
+		opt.uname = arg;
+		return 0;
+	case KEY_MSIZE:
+		opt.msize = msize(state, arg);
+		return 0;
+	case KEY_VOLUME_DEV:
+		volume_dev = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const char *login_name(void)
+{
+	static char name[256];
+	struct passwd *pw = getpwuid(getuid());
+
+	if (pw && strlen(pw->pw_name) < sizeof(name))
+		strcpy(name, pw->pw_name);
+	else
+		snprintf(name, sizeof(name), "%u", (unsigned int)getuid());
+	return name;
+}
+
+static const char *check(void)
+{
+	if (!opt.server)
+		return "no --server was given";
+	if (strncmp(opt.server, "unix:", 5) && strncmp(opt.server, "tcp:", 4))
+		return "--server: neither tcp:HOST:PORT nor unix:PATH";
+	if (!opt.uname)
+		opt.uname = login_name();
+	opt.n_uname = (uint32_t)getuid();
+	return NULL;
+}
+
+/* --- What the program is asked for ----------------------------------------------------------- */
+
+static int connect_nine(const struct netfs_params *params, struct netfs **out, char *why,
+			size_t why_size)
+{
+	return nine_connect(&opt, params, out, why, why_size);
+}
+
+/* "9p,<dev>,<aname>", as the kernel's 9p client names its volume. */
+static char *volume_key(struct netfs *fs)
+{
+	const char *dev = strchr(opt.server, ':') + 1;
+	bool local = !strncmp(opt.server, "unix:", 5);
+	char *real = local && !volume_dev ? realpath(dev, NULL) : NULL;
+	char *key;
+
+	(void)fs;
+	if (volume_dev)
+		dev = volume_dev;
+	else if (real)
+		dev = real;
+	if (asprintf(&key, "9p,%s,%s", dev, opt.aname) < 0)
+		key = NULL;
+	free(real);
+	return key;
+}
+
+static const char *server_name(void)
+{
+	return opt.server;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = { .options = options, .parser = parse };
+	static const struct argp_child child[] = { { &argp, 0, NULL, 0 }, { 0 } };
+	static const struct program program = {
+		.name = "fsc9p",
+		.version = "fsc9p " FSC9P_VERSION,
+		.doc = "Read files from a 9P2000.L server, through a cache that persists.",
+		.options = child,
+		.digest_magic = 0x3170396373660001,
+		.check = check,
+		.connect = connect_nine,
+		.volume_key = volume_key,
+		.server_name = server_name,
+	};
+
+	return program_main(&program, argc, argv);
+}
