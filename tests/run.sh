@@ -25,11 +25,11 @@ export LC_ALL=C
 
 # To build and test with gcc.
 packages='build-essential meson ninja-build pkg-config python3 git
-	liburing-dev libcmocka-dev libjson-c-dev libmd-dev'
+	liburing-dev libcmocka-dev libjson-c-dev libmd-dev libnfs-dev'
 # With clang. Its sanitizers are only recommended by clang itself.
 packages="$packages clang libclang-rt-14-dev"
 # What the tests run: servers, filesystems, a disk of our own (FUSE), valgrind, coverage.
-packages="$packages diod nfs-ganesha nfs-ganesha-vfs iproute2 procps valgrind attr
+packages="$packages diod nfs-ganesha nfs-ganesha-vfs rpcbind iproute2 procps valgrind attr
 	e2fsprogs xfsprogs btrfs-progs mount util-linux libfuse3-dev fuse3 gcovr patch"
 # What building a kernel module takes beside headers (which tests/build/kernel.sh gets).
 packages="$packages gcc-12 make libelf1 libssl3"
