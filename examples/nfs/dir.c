@@ -47,7 +47,8 @@ char *nfsc_dir_verifier(struct nfsc_dir *dir)
 	return dir->verifier;
 }
 
-/* --- Filling --------------------------------------------------------------------------------------- */
+/* --- Filling
+ * --------------------------------------------------------------------------------------- */
 
 static bool grow(void **array, size_t *room, size_t needed, size_t size)
 {
@@ -101,9 +102,9 @@ static int fill(struct netfs_file *file, uint64_t pos, bool plus, struct nfsc_di
 	if (!pos)
 		memset(dir->verifier, 0, sizeof(dir->verifier));
 	dir->batch.start = dir->batch.end = pos;
-	err = nfsc_of(file->node->fs)->version == 3 ?
-		      nfsc3_read_batch(file, pos, plus, &dir->batch) :
-		      nfsc4_read_batch(file, pos, plus, &dir->batch);
+	err = nfsc_of(file->node->fs)->version == 3
+		      ? nfsc3_read_batch(file, pos, plus, &dir->batch)
+		      : nfsc4_read_batch(file, pos, plus, &dir->batch);
 	if (!err && dir->batch.no_memory)
 		err = -ENOMEM;
 	/* Neither a step on nor the end: it would go on like this for ever. */
@@ -113,7 +114,8 @@ static int fill(struct netfs_file *file, uint64_t pos, bool plus, struct nfsc_di
 	return err;
 }
 
-/* --- Handing out ------------------------------------------------------------------------------------ */
+/* --- Handing out
+ * ------------------------------------------------------------------------------------ */
 
 static int hand_out(struct netfs_file *file, const struct nfsc_entry *entry, netfs_dirent_fn fn,
 		    void *arg)

@@ -21,10 +21,11 @@
 
 #define RETRY_MS 250
 #define LATER_MS 200
-/* More than this without one whole reply is none: 1 MiB and a little is the most that we ask for. */
+/* So much without one whole reply is none: 1 MiB and a little is the most that we ask for. */
 #define ENDLESS (16u << 20)
 
-/* --- Who asks ------------------------------------------------------------------------------------ */
+/* --- Who asks ------------------------------------------------------------------------------------
+ */
 
 static struct AUTH *session_auth(void)
 {
@@ -53,7 +54,8 @@ static int send_as(struct nfsc_loop *loop, struct nfsc_req *req, rpc_cb cb, stru
 	return err;
 }
 
-/* --- Sending and answers -------------------------------------------------------------------------- */
+/* --- Sending and answers
+ * -------------------------------------------------------------------------- */
 
 static void slot_free(struct nfsc_loop *loop, struct nfsc_slot *slot)
 {
@@ -117,7 +119,8 @@ void nfsc_link_send(struct nfsc_loop *loop)
 
 	if (loop->state != LINK_UP)
 		return;
-	for (req = TAILQ_FIRST(&loop->waiting); req && loop->in_flight < NFS_IN_FLIGHT; req = next) {
+	for (req = TAILQ_FIRST(&loop->waiting); req && loop->in_flight < NFS_IN_FLIGHT;
+	     req = next) {
 		next = TAILQ_NEXT(req, link);
 		if (req->not_before_ms && !now)
 			now = nfsc_now_ms();
@@ -128,7 +131,8 @@ void nfsc_link_send(struct nfsc_loop *loop)
 		nfsc_link_service(loop, POLLOUT);
 }
 
-/* --- Losing it ------------------------------------------------------------------------------------- */
+/* --- Losing it
+ * ------------------------------------------------------------------------------------- */
 
 /* Of libnfs' words for an error, the errno in them. */
 static int errno_in(const char *text)
@@ -205,7 +209,8 @@ void nfsc_link_lost(struct nfsc_loop *loop, int err, const char *text)
 	settle_lost(loop, err);
 }
 
-/* --- Making it --------------------------------------------------------------------------------------- */
+/* --- Making it
+ * --------------------------------------------------------------------------------------- */
 
 static void null_answered(struct rpc_context *rpc, int status, void *data, void *priv)
 {
@@ -244,7 +249,8 @@ static void begin(struct nfsc_loop *loop)
 	}
 	rpc_set_auth(loop->rpc, session_auth());
 	if (rpc_connect_async(loop->rpc, loop->params.address, loop->params.port, connected, loop))
-		nfsc_link_lost(loop, errno_in(rpc_get_error(loop->rpc)), "it can't be connected to");
+		nfsc_link_lost(loop, errno_in(rpc_get_error(loop->rpc)),
+			       "it can't be connected to");
 	else
 		fcntl(rpc_get_fd(loop->rpc), F_SETFD, FD_CLOEXEC);
 }
@@ -269,8 +275,7 @@ void nfsc_link_try(struct nfsc_loop *loop)
 	if (loop->state == LINK_UP)
 		return;
 	now = nfsc_now_ms();
-	if (loop->state == LINK_CONNECTING &&
-	    now - loop->link_since_ms > loop->params.timeout_ms)
+	if (loop->state == LINK_CONNECTING && now - loop->link_since_ms > loop->params.timeout_ms)
 		nfsc_link_lost(loop, -ETIMEDOUT, "the server can't be reached");
 	if (loop->state == LINK_DEAD) {
 		err = nfsc_loop_error(loop, NULL);
@@ -281,7 +286,8 @@ void nfsc_link_try(struct nfsc_loop *loop)
 		begin(loop);
 }
 
-/* --- Serving it -------------------------------------------------------------------------------------- */
+/* --- Serving it
+ * -------------------------------------------------------------------------------------- */
 
 void nfsc_link_count(struct nfsc_loop *loop)
 {
@@ -331,13 +337,14 @@ void nfsc_link_service(struct nfsc_loop *loop, int revents)
 
 	if (rpc_service(loop->rpc, revents)) {
 		text = rpc_get_error(loop->rpc);
-		nfsc_link_lost(loop, errno_in(text), text ? text : "the server closed the connection");
+		nfsc_link_lost(loop, errno_in(text),
+			       text ? text : "the server closed the connection");
 		return;
 	}
 	end_refused(loop);
 	if (loop->null_failed)
 		nfsc_link_lost(loop, -EPROTONOSUPPORT,
-			      "the server does not speak this version of NFS");
+			       "the server does not speak this version of NFS");
 	else if (loop->link_ready)
 		ready(loop);
 	else if ((revents & POLLIN) && endless(loop, replies))

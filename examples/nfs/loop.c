@@ -111,7 +111,8 @@ int64_t nfsc_call(struct nfsc_loop *loop, struct nfsc_req *req)
 	return w.result;
 }
 
-/* --- Requests, on the loop's thread ------------------------------------------------------------ */
+/* --- Requests, on the loop's thread ------------------------------------------------------------
+ */
 
 static void set_state(struct nfsc_loop *loop, struct nfsc_req *req, enum req_state state)
 {
@@ -136,7 +137,7 @@ static void take_posted(struct nfsc_loop *loop)
 
 	pthread_mutex_lock(&loop->lock);
 	TAILQ_FOREACH(req, &loop->posted, link)
-		req->state = REQ_WAITING;
+	req->state = REQ_WAITING;
 	TAILQ_CONCAT(&loop->waiting, &loop->posted, link);
 	pthread_mutex_unlock(&loop->lock);
 }
@@ -193,7 +194,8 @@ static void end_cancelled(struct nfsc_loop *loop)
 	}
 }
 
-/* --- Time -------------------------------------------------------------------------------------- */
+/* --- Time --------------------------------------------------------------------------------------
+ */
 
 /* Why a request that waits for a connection gets none. */
 static int late_error(struct nfsc_loop *loop)
@@ -245,7 +247,8 @@ static void tick(struct nfsc_loop *loop)
 	check_deadlines(loop, now);
 }
 
-/* --- The cache's ring --------------------------------------------------------------------------- */
+/* --- The cache's ring ---------------------------------------------------------------------------
+ */
 
 /* Also what nobody is told of by a descriptor: what this thread has just started. */
 static void dispatch(struct nfsc_loop *loop)
@@ -274,7 +277,8 @@ void nfsc_loop_drive(struct nfsc_loop *loop, struct fsc_backend *be)
 	pthread_mutex_unlock(&loop->lock);
 }
 
-/* --- The thread ---------------------------------------------------------------------------------- */
+/* --- The thread ----------------------------------------------------------------------------------
+ */
 
 static bool may_sleep(struct nfsc_loop *loop)
 {
@@ -298,8 +302,8 @@ static void drain_wakes(struct nfsc_loop *loop)
 /* What came is served; true: the loop is to end. */
 static bool wait_and_serve(struct nfsc_loop *loop)
 {
-	bool idle = TAILQ_EMPTY(&loop->waiting) && !loop->in_flight &&
-		    loop->state != LINK_CONNECTING;
+	bool idle =
+		TAILQ_EMPTY(&loop->waiting) && !loop->in_flight && loop->state != LINK_CONNECTING;
 	struct pollfd fds[3] = {
 		{ .fd = loop->wake_fd, .events = POLLIN },
 		{ .fd = loop->rpc ? rpc_get_fd(loop->rpc) : -1, .events = 0 },
@@ -400,7 +404,7 @@ static int wait_for_first_try(struct nfsc_loop *loop, char *why, size_t why_size
 }
 
 int nfsc_loop_open(const struct nfsc_loop_params *params, struct nfsc_loop **out, char *why,
-		  size_t why_size)
+		   size_t why_size)
 {
 	struct nfsc_loop *loop = calloc(1, sizeof(*loop));
 	int err;

@@ -2,9 +2,9 @@
 /*
  * loop.h - one connection to an NFS server, driven by a thread of its own.
  *
- * libnfs may be used by one thread at a time, so that thread, the loop, makes all calls of it. Others
- * post requests, which the loop sends when fewer than NFS_IN_FLIGHT are under way. It drives the
- * cache's ring as well, if it is told to.
+ * libnfs may be used by one thread at a time, so that thread, the loop, makes all calls of it.
+ * Others post requests, which the loop sends when fewer than NFS_IN_FLIGHT are under way. It drives
+ * the cache's ring as well, if it is told to.
  *
  * Ends      Each request ends in exactly one done, within its time-out, whatever server and
  *           connection do. libnfs can't take a request back: what is cancelled or has lost its
@@ -41,7 +41,7 @@ struct nfsc_req {
 	 * for it, gone afterwards. */
 	int64_t (*reply)(struct nfsc_req *req, void *res);
 	void (*done)(struct nfsc_req *req, int64_t result); /* may free it */
-	void *arg; /* done's */
+	void *arg;					    /* done's */
 	/* In whose name (NULL: the process'). Lives as long as the request. */
 	const struct netfs_owner *owner;
 	/* Asking twice does no harm: it may be sent again on another connection. */
@@ -58,14 +58,14 @@ struct nfsc_req {
 struct nfsc_loop_params {
 	const char *address; /* numeric */
 	uint16_t port;
-	int version;         /* 3 or 4 */
+	int version; /* 3 or 4 */
 	bool reconnect;
 	uint32_t timeout_ms;
 };
 
 /* Start the thread and connect [blocks]. On an error a line for people is in @why. */
 int nfsc_loop_open(const struct nfsc_loop_params *params, struct nfsc_loop **out, char *why,
-		  size_t why_size);
+		   size_t why_size);
 void nfsc_loop_close(struct nfsc_loop *loop); /* [blocks]; requests end with -ENOTCONN */
 
 void nfsc_req_start(struct nfsc_loop *loop, struct nfsc_req *req);  /* [any] */

@@ -31,10 +31,10 @@ struct nfsc_loop {
 	pthread_mutex_t lock; /* for this part */
 	pthread_cond_t changed;
 	struct nfsc_reqs posted;
-	bool sleeping;  /* in poll: whoever posts wakes it */
-	bool cancels;   /* some request in flight has its cancelled set */
+	bool sleeping; /* in poll: whoever posts wakes it */
+	bool cancels;  /* some request in flight has its cancelled set */
 	bool stop;
-	bool tried;     /* the first attempt to connect is over */
+	bool tried; /* the first attempt to connect is over */
 	struct fsc_backend *wanted, *driven;
 	int error;
 	char text[256]; /* of @error */
@@ -60,7 +60,7 @@ uint64_t nfsc_now_ms(void);
 void nfsc_req_end(struct nfsc_loop *loop, struct nfsc_req *req, int64_t result);
 void nfsc_loop_fail_all(struct nfsc_loop *loop, int err);
 
-/* --- link.c, all on the loop's thread --- */
+/* --- link.c, all on the loop's thread --------------------------------------------------------- */
 /* Is there a connection, or one on the way? Begins to connect if it is time for it. */
 void nfsc_link_try(struct nfsc_loop *loop);
 /* Give up the connection. What was sent on it waits for another one, or ends. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * mountd.c - the root of an NFSv3 export. Two questions at most, each on a connection of its own and
- * in the caller's thread: it is done once, before there is a loop.
+ * mountd.c - the root of an NFSv3 export. Two questions at most, each on a connection of its own
+ * and in the caller's thread: it is done once.
  */
 #include "mountd.h"
 
@@ -110,7 +110,7 @@ static int ask(const char *address, uint16_t port, struct question *q, uint32_t 
 }
 
 int nfsc_mountd_root(const char *address, uint16_t port, const char *export, uint32_t timeout_ms,
-		    struct nfsc_fh *out, char *why, size_t why_size)
+		     struct nfsc_fh *out, char *why, size_t why_size)
 {
 	struct question where = { .ask = ask_port };
 	struct question root = { .ask = ask_root, .export = export, .fh = out };
@@ -119,7 +119,8 @@ int nfsc_mountd_root(const char *address, uint16_t port, const char *export, uin
 	if (!port) {
 		err = ask(address, PMAP_PORT, &where, timeout_ms);
 		if (err) {
-			snprintf(why, why_size, "rpcbind doesn't tell where its mount daemon is: %s",
+			snprintf(why, why_size,
+				 "rpcbind doesn't tell where its mount daemon is: %s",
 				 strerror(-err));
 			return err;
 		}

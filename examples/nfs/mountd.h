@@ -5,9 +5,9 @@
 
 #include "nfs.h"
 
-/* [blocks] @port 0: ask the server's rpcbind where its mount daemon is. On an error a line for people
- * is in @why. */
+/* [blocks] @port 0: ask the server's rpcbind where its mount daemon is. On an error a line for
+ * people is in @why. */
 int nfsc_mountd_root(const char *address, uint16_t port, const char *export, uint32_t timeout_ms,
-		    struct nfsc_fh *out, char *why, size_t why_size);
+		     struct nfsc_fh *out, char *why, size_t why_size);
 
 #endif

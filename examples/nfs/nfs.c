@@ -18,7 +18,8 @@
 #include "v3.h"
 #include "v4.h"
 
-/* --- What the server says ---------------------------------------------------------------------- */
+/* --- What the server says ----------------------------------------------------------------------
+ */
 
 /* Up to 71 they are BSD's numbers; those that Linux has too, and the rest. */
 int64_t nfsc_errno(uint32_t status)
@@ -27,18 +28,30 @@ int64_t nfsc_errno(uint32_t status)
 		uint32_t status;
 		int err;
 	} others[] = {
-		{ NFS4ERR_NAMETOOLONG, ENAMETOOLONG }, { NFS4ERR_NOTEMPTY, ENOTEMPTY },
-		{ NFS4ERR_DQUOT, EDQUOT },	       { NFS4ERR_STALE, ESTALE },
-		{ 71, EREMOTE },		       { NFS4ERR_BADHANDLE, ESTALE },
-		{ NFS4ERR_BAD_COOKIE, EBADE },	       { NFS4ERR_NOTSUPP, EOPNOTSUPP },
-		{ NFS4ERR_TOOSMALL, EINVAL },	       { NFS4ERR_BADTYPE, EINVAL },
-		{ NFS4ERR_DENIED, EAGAIN },	       { NFS4ERR_LOCKED, EAGAIN },
-		{ NFS4ERR_SHARE_DENIED, EACCES },      { NFS4ERR_WRONGSEC, EPERM },
-		{ NFS4ERR_FHEXPIRED, ESTALE },	       { NFS4ERR_MINOR_VERS_MISMATCH, EPROTONOSUPPORT },
-		{ NFS4ERR_SYMLINK, ELOOP },	       { NFS4ERR_ATTRNOTSUPP, EOPNOTSUPP },
-		{ NFS4ERR_BADOWNER, EINVAL },	       { NFS4ERR_BADCHAR, EILSEQ },
-		{ NFS4ERR_BADNAME, EINVAL },	       { NFS4ERR_OPENMODE, EACCES },
-		{ NFS4ERR_FILE_OPEN, EBUSY },	       { NFS4ERR_OP_ILLEGAL, EOPNOTSUPP },
+		{ NFS4ERR_NAMETOOLONG, ENAMETOOLONG },
+		{ NFS4ERR_NOTEMPTY, ENOTEMPTY },
+		{ NFS4ERR_DQUOT, EDQUOT },
+		{ NFS4ERR_STALE, ESTALE },
+		{ 71, EREMOTE },
+		{ NFS4ERR_BADHANDLE, ESTALE },
+		{ NFS4ERR_BAD_COOKIE, EBADE },
+		{ NFS4ERR_NOTSUPP, EOPNOTSUPP },
+		{ NFS4ERR_TOOSMALL, EINVAL },
+		{ NFS4ERR_BADTYPE, EINVAL },
+		{ NFS4ERR_DENIED, EAGAIN },
+		{ NFS4ERR_LOCKED, EAGAIN },
+		{ NFS4ERR_SHARE_DENIED, EACCES },
+		{ NFS4ERR_WRONGSEC, EPERM },
+		{ NFS4ERR_FHEXPIRED, ESTALE },
+		{ NFS4ERR_MINOR_VERS_MISMATCH, EPROTONOSUPPORT },
+		{ NFS4ERR_SYMLINK, ELOOP },
+		{ NFS4ERR_ATTRNOTSUPP, EOPNOTSUPP },
+		{ NFS4ERR_BADOWNER, EINVAL },
+		{ NFS4ERR_BADCHAR, EILSEQ },
+		{ NFS4ERR_BADNAME, EINVAL },
+		{ NFS4ERR_OPENMODE, EACCES },
+		{ NFS4ERR_FILE_OPEN, EBUSY },
+		{ NFS4ERR_OP_ILLEGAL, EOPNOTSUPP },
 	};
 
 	if (status == NFS4ERR_DELAY || status == NFS4ERR_GRACE)
@@ -69,7 +82,8 @@ void nfsc_attr_end(struct netfs_attr *attr, const struct nfsc_fh *fh)
 	attr->arrived_ms = fsc_clock_ms();
 }
 
-/* --- Nodes and files ---------------------------------------------------------------------------- */
+/* --- Nodes and files ----------------------------------------------------------------------------
+ */
 
 struct nfsc_node *nfsc_node_new(struct netfs *fs, const struct nfsc_fh *fh)
 {
@@ -126,15 +140,17 @@ int nfsc_close(struct netfs_file *file)
 	return 0;
 }
 
-/* Every write is on the server's disk when it is answered (FILE_SYNC): what the server may lose when
- * it restarts would have to be kept here to be written again, and this client keeps nothing. */
+/* Every write is on the server's disk when it is answered (FILE_SYNC): what the server may lose
+ * when it restarts would have to be kept here to be written again, and this client keeps nothing.
+ */
 int nfsc_fsync(struct netfs_file *file, bool data_only)
 {
 	(void)file, (void)data_only;
 	return 0;
 }
 
-/* --- Transfers ------------------------------------------------------------------------------------ */
+/* --- Transfers
+ * ------------------------------------------------------------------------------------ */
 
 size_t nfsc_read_max(struct netfs_file *file)
 {
@@ -159,8 +175,9 @@ static void transfer_done(struct nfsc_req *req, int64_t result)
 }
 
 void nfsc_transfer(struct netfs_io *io, size_t max,
-		  int (*send)(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb, void *priv),
-		  int64_t (*reply)(struct nfsc_req *req, void *res))
+		   int (*send)(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb,
+			       void *priv),
+		   int64_t (*reply)(struct nfsc_req *req, void *res))
 {
 	struct nfs *nfs = nfsc_of(io->file->node->fs);
 	struct nfsc_transfer *t = transfer_of(io);
@@ -215,7 +232,8 @@ void nfsc_cancel(struct netfs_io *io)
 	nfsc_req_cancel(nfsc_of(io->file->node->fs)->loop, &transfer_of(io)->req);
 }
 
-/* --- The connection ------------------------------------------------------------------------------- */
+/* --- The connection
+ * ------------------------------------------------------------------------------- */
 
 void nfsc_abort(struct netfs *fs)
 {
@@ -278,7 +296,7 @@ static int find_root(struct nfs *nfs, const struct nfsc_params *params, const ch
 
 	if (nfs->version == 3)
 		err = nfsc_mountd_root(address, params->mount_port, params->export,
-				      nfs->params.timeout_ms, &fh, why, why_size);
+				       nfs->params.timeout_ms, &fh, why, why_size);
 	else
 		err = nfsc4_root(nfs, params->export, &fh, why, why_size);
 	if (err)
@@ -293,7 +311,7 @@ static int find_root(struct nfs *nfs, const struct nfsc_params *params, const ch
 }
 
 int nfsc_connect(const struct nfsc_params *params, const struct netfs_params *common,
-		struct netfs **out, char *why, size_t why_size)
+		 struct netfs **out, char *why, size_t why_size)
 {
 	struct nfsc_loop_params loop = {
 		.port = params->port ? params->port : NFS_PORT,

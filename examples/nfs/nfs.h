@@ -29,18 +29,19 @@ struct nfsc_fh {
 };
 
 struct nfsc_params {
-	const char *host;   /* a name or a numeric address, IPv6 without brackets */
-	uint16_t port;      /* 0: NFS_PORT */
-	const char *export; /* v3: a path of the server's; v4: below its pseudo root */
-	int version;        /* 3 or 4 */
+	const char *host;    /* a name or a numeric address, IPv6 without brackets */
+	uint16_t port;	     /* 0: NFS_PORT */
+	const char *export;  /* v3: a path of the server's; v4: below its pseudo root */
+	int version;	     /* 3 or 4 */
 	uint16_t mount_port; /* v3; 0: ask rpcbind */
 };
 
-/* Connect [blocks]. On an error a line for people is in @why. @params->host and export are copied. */
+/* Connect [blocks]. On an error a line for people is in @why. */
 int nfsc_connect(const struct nfsc_params *params, const struct netfs_params *common,
-		struct netfs **out, char *why, size_t why_size);
+		 struct netfs **out, char *why, size_t why_size);
 
-/* --- For v3*.c and v4*.c ------------------------------------------------------------------------ */
+/* --- For v3*.c and v4*.c ------------------------------------------------------------------------
+ */
 
 struct nfsc_node {
 	struct netfs_node node;
@@ -142,8 +143,9 @@ struct nfsc_entry *nfsc_batch_add(struct nfsc_batch *batch, const char *name, si
 
 /* Start a transfer, with the version's functions. [any] */
 void nfsc_transfer(struct netfs_io *io, size_t max,
-		  int (*send)(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb, void *priv),
-		  int64_t (*reply)(struct nfsc_req *req, void *res));
+		   int (*send)(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb,
+			       void *priv),
+		   int64_t (*reply)(struct nfsc_req *req, void *res));
 /* In its reply: take what came; what is taken of the write. */
 int64_t nfsc_took_read(struct nfsc_transfer *t, const char *data, size_t len, bool eof);
 int64_t nfsc_took_write(struct nfsc_transfer *t, size_t len);

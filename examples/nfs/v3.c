@@ -14,7 +14,8 @@
 
 #define BLOCK 4096
 
-/* --- Calls ---------------------------------------------------------------------------------------- */
+/* --- Calls
+ * ---------------------------------------------------------------------------------------- */
 
 static int call_send(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb, void *priv)
 {
@@ -42,7 +43,7 @@ int64_t nfsc3_call(struct netfs *fs, struct nfsc3_call *call)
 }
 
 int nfsc3_call_node(struct netfs *fs, struct nfsc3_call *call, struct netfs_node **out,
-		   struct netfs_attr *attr)
+		    struct netfs_attr *attr)
 {
 	int64_t err = nfsc3_call(fs, call);
 	struct nfsc_node *node;
@@ -64,7 +65,8 @@ int nfsc3_call_node(struct netfs *fs, struct nfsc3_call *call, struct netfs_node
 	return (int)err;
 }
 
-/* --- What comes in them ----------------------------------------------------------------------------- */
+/* --- What comes in them
+ * ----------------------------------------------------------------------------- */
 
 static mode_t type_bits(ftype3 type)
 {
@@ -116,7 +118,8 @@ bool nfsc3_take_fh(const nfs_fh3 *from, struct nfsc_fh *to)
 	return nfsc_fh_set(to, from->data.data_val, from->data.data_len, NFS3_FHSIZE);
 }
 
-/* --- Nodes ------------------------------------------------------------------------------------------- */
+/* --- Nodes
+ * ------------------------------------------------------------------------------------------- */
 
 NFS3_PROC(getattr, GETATTR3args)
 NFS3_PROC(lookup, LOOKUP3args)
@@ -130,8 +133,7 @@ static int64_t take_getattr(struct nfsc3_call *call, const void *res)
 {
 	const GETATTR3res *r = res;
 
-	call->has_attr =
-		take_fattr(&r->GETATTR3res_u.resok.obj_attributes, call->out, &call->attr);
+	call->has_attr = take_fattr(&r->GETATTR3res_u.resok.obj_attributes, call->out, &call->attr);
 	return call->has_attr ? 0 : -EPROTO;
 }
 
@@ -285,7 +287,8 @@ static int statfs_of(struct netfs_node *node, struct statvfs *out)
 	return 0;
 }
 
-/* --- Open files --------------------------------------------------------------------------------------- */
+/* --- Open files
+ * --------------------------------------------------------------------------------------- */
 
 /* Nothing is opened on the server, so ask for the permission: what is warm is read without it. */
 static int open_node(struct netfs_node *node, int flags, struct netfs_file **out)
@@ -322,7 +325,7 @@ static int64_t read_reply(struct nfsc_req *req, void *res)
 	if (ok->count != ok->data.data_len)
 		return -EPROTO;
 	return nfsc_took_read((struct nfsc_transfer *)(void *)req, ok->data.data_val,
-			     ok->data.data_len, ok->eof);
+			      ok->data.data_len, ok->eof);
 }
 
 static void read_start(struct netfs_io *io)
@@ -330,7 +333,8 @@ static void read_start(struct netfs_io *io)
 	nfsc_transfer(io, nfsc_of(io->file->node->fs)->read_max, read_send, read_reply);
 }
 
-/* --- At the beginning ----------------------------------------------------------------------------------- */
+/* --- At the beginning
+ * ----------------------------------------------------------------------------------- */
 
 static uint32_t limit(uint32_t said, uint32_t most)
 {

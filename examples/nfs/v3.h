@@ -26,7 +26,7 @@ struct nfsc3_call {
 
 /* For nfsc3_call.proc, of rpc_nfs3_NAME_async() with a struct TYPE: nfsc3_NAME_proc. */
 #define NFS3_PROC(name, type)                                                                      \
-	static int nfsc3_##name##_proc(struct rpc_context *rpc, rpc_cb cb, void *args, void *priv)  \
+	static int nfsc3_##name##_proc(struct rpc_context *rpc, rpc_cb cb, void *args, void *priv) \
 	{                                                                                          \
 		return rpc_nfs3_##name##_async(rpc, cb, (struct type *)args, priv);                \
 	}
@@ -36,7 +36,7 @@ int64_t nfsc3_call(struct netfs *fs, struct nfsc3_call *call);
 /* The same, with a new node of the handle that came, and its attributes (asked for if they didn't
  * come along). -EPROTO: there was no handle. */
 int nfsc3_call_node(struct netfs *fs, struct nfsc3_call *call, struct netfs_node **out,
-		   struct netfs_attr *attr);
+		    struct netfs_attr *attr);
 
 /* A post-op attr; false: there are none, or they are none. */
 bool nfsc3_take_attr(const post_op_attr *from, const struct nfsc_fh *fh, struct netfs_attr *to);
@@ -54,23 +54,24 @@ int nfsc3_getattr(struct netfs_node *node, struct netfs_file *file, struct netfs
 
 /* v3_change.c */
 int nfsc3_setattr(struct netfs_node *node, struct netfs_file *file, unsigned int which,
-		 const struct stat *st, struct netfs_attr *attr);
+		  const struct stat *st, struct netfs_attr *attr);
 int nfsc3_mkdir(struct netfs_node *dir, const char *name, mode_t mode,
-	       const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr);
+		const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr);
 int nfsc3_mknod(struct netfs_node *dir, const char *name, mode_t mode, dev_t rdev,
-	       const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr);
+		const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr);
 int nfsc3_symlink(struct netfs_node *dir, const char *name, const char *target,
-		 const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr);
+		  const struct netfs_owner *owner, struct netfs_node **out,
+		  struct netfs_attr *attr);
 int nfsc3_link(struct netfs_node *node, struct netfs_node *dir, const char *name,
-	      struct netfs_attr *attr);
+	       struct netfs_attr *attr);
 int nfsc3_unlink(struct netfs_node *dir, const char *name, struct netfs_node *node);
 int nfsc3_rmdir(struct netfs_node *dir, const char *name, struct netfs_node *node);
 int nfsc3_rename(struct netfs_node *dir, const char *name, struct netfs_node *node,
-		struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
-		unsigned int flags);
+		 struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
+		 unsigned int flags);
 int nfsc3_create(struct netfs_node *dir, const char *name, int flags, mode_t mode,
-		const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr,
-		struct netfs_file **file);
+		 const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr,
+		 struct netfs_file **file);
 void nfsc3_write(struct netfs_io *io);
 
 #endif

@@ -32,7 +32,8 @@ static diropargs3 place(struct netfs_node *dir, const char *name)
 	return (diropargs3){ .dir = nfsc3_fh_of(dir), .name = (char *)name };
 }
 
-/* --- Attributes -------------------------------------------------------------------------------------- */
+/* --- Attributes
+ * -------------------------------------------------------------------------------------- */
 
 static bool fits(const struct timespec *t)
 {
@@ -86,7 +87,7 @@ static int64_t take_setattr(struct nfsc3_call *call, const void *res)
 }
 
 int nfsc3_setattr(struct netfs_node *node, struct netfs_file *file, unsigned int which,
-		 const struct stat *st, struct netfs_attr *attr)
+		  const struct stat *st, struct netfs_attr *attr)
 {
 	SETATTR3args args = { .object = nfsc3_fh_of(node), .new_attributes = sattr_of(which, st) };
 	struct nfsc3_call call = {
@@ -111,11 +112,12 @@ int nfsc3_setattr(struct netfs_node *node, struct netfs_file *file, unsigned int
 	return 0;
 }
 
-/* --- New names ----------------------------------------------------------------------------------------- */
+/* --- New names
+ * ----------------------------------------------------------------------------------------- */
 
 /* Asked for as its owner, a new thing is the owner's, and the server sees to the rest (setgid
- * folders). Where that one isn't let in, perhaps by a group that the server isn't told of, we ask in
- * our own name and give it away in the same request. */
+ * folders). Where that one isn't let in, perhaps by a group that the server isn't told of, we ask
+ * in our own name and give it away in the same request. */
 static int make_new(struct netfs_node *dir, struct nfsc3_call *call, sattr3 *sattr,
 		    const struct netfs_owner *owner, struct netfs_node **out,
 		    struct netfs_attr *attr)
@@ -141,13 +143,13 @@ static void take_new(struct nfsc3_call *call, const post_op_fh3 *fh, const post_
 	call->has_attr = call->fh.len && nfsc3_take_attr(attr, &call->fh, &call->attr);
 }
 
-#define TAKE_NEW(name, type)                                                                       \
-	static int64_t take_##name(struct nfsc3_call *call, const void *res)                        \
-	{                                                                                          \
-		const type##resok *ok = &((const type##res *)res)->type##res_u.resok;              \
-                                                                                                   \
-		take_new(call, &ok->obj, &ok->obj_attributes);                                     \
-		return 0;                                                                          \
+#define TAKE_NEW(name, type)                                                          \
+	static int64_t take_##name(struct nfsc3_call *call, const void *res)          \
+	{                                                                             \
+		const type##resok *ok = &((const type##res *)res)->type##res_u.resok; \
+                                                                                      \
+		take_new(call, &ok->obj, &ok->obj_attributes);                        \
+		return 0;                                                             \
 	}
 
 TAKE_NEW(mkdir, MKDIR3)
@@ -156,7 +158,7 @@ TAKE_NEW(symlink, SYMLINK3)
 TAKE_NEW(create, CREATE3)
 
 int nfsc3_mkdir(struct netfs_node *dir, const char *name, mode_t mode,
-	       const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr)
+		const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr)
 {
 	struct stat st = { .st_mode = mode };
 	MKDIR3args args = { .where = place(dir, name),
@@ -188,8 +190,8 @@ static int create_file(struct netfs_node *dir, const char *name, int flags, mode
 }
 
 int nfsc3_create(struct netfs_node *dir, const char *name, int flags, mode_t mode,
-		const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr,
-		struct netfs_file **file)
+		 const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr,
+		 struct netfs_file **file)
 {
 	int err = create_file(dir, name, flags, mode, owner, out, attr);
 
@@ -223,7 +225,7 @@ static bool special_of(mode_t mode, dev_t rdev, const sattr3 *sattr, mknoddata3 
 }
 
 int nfsc3_mknod(struct netfs_node *dir, const char *name, mode_t mode, dev_t rdev,
-	       const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr)
+		const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr)
 {
 	struct stat st = { .st_mode = mode };
 	sattr3 sattr = sattr_of(NETFS_SET_MODE, &st);
@@ -239,13 +241,12 @@ int nfsc3_mknod(struct netfs_node *dir, const char *name, mode_t mode, dev_t rde
 }
 
 int nfsc3_symlink(struct netfs_node *dir, const char *name, const char *target,
-		 const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr)
+		  const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr)
 {
-	SYMLINK3args args = { .where = place(dir, name),
-			      .symlink.symlink_data = (char *)target };
-	struct nfsc3_call call = {
-		.proc = nfsc3_symlink_proc, .args = &args, .take = take_symlink
-	};
+	SYMLINK3args args = { .where = place(dir, name), .symlink.symlink_data = (char *)target };
+	struct nfsc3_call call = { .proc = nfsc3_symlink_proc,
+				   .args = &args,
+				   .take = take_symlink };
 
 	if (strlen(target) > TARGET_MAX)
 		return -ENAMETOOLONG;
@@ -261,7 +262,7 @@ static int64_t take_link(struct nfsc3_call *call, const void *res)
 }
 
 int nfsc3_link(struct netfs_node *node, struct netfs_node *dir, const char *name,
-	      struct netfs_attr *attr)
+	       struct netfs_attr *attr)
 {
 	LINK3args args = { .file = nfsc3_fh_of(node), .link = place(dir, name) };
 	struct nfsc3_call call = {
@@ -279,7 +280,8 @@ int nfsc3_link(struct netfs_node *node, struct netfs_node *dir, const char *name
 	return (int)err;
 }
 
-/* --- Names that go ---------------------------------------------------------------------------------------- */
+/* --- Names that go
+ * ---------------------------------------------------------------------------------------- */
 
 int nfsc3_unlink(struct netfs_node *dir, const char *name, struct netfs_node *node)
 {
@@ -300,8 +302,8 @@ int nfsc3_rmdir(struct netfs_node *dir, const char *name, struct netfs_node *nod
 }
 
 int nfsc3_rename(struct netfs_node *dir, const char *name, struct netfs_node *node,
-		struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
-		unsigned int flags)
+		 struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
+		 unsigned int flags)
 {
 	RENAME3args args = { .from = place(dir, name), .to = place(to_dir, to_name) };
 	struct nfsc3_call call = { .proc = nfsc3_rename_proc, .args = &args };
@@ -310,7 +312,7 @@ int nfsc3_rename(struct netfs_node *dir, const char *name, struct netfs_node *no
 	return flags ? -EINVAL : (int)nfsc3_call(dir->fs, &call);
 }
 
-/* --- Data ---------------------------------------------------------------------------------------------------- */
+/* --- Data ------------------------------------------------------------------------------------- */
 
 /* See nfsc_fsync(). */
 static int write_send(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb, void *priv)

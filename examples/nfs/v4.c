@@ -20,8 +20,7 @@ void nfsc4_state_free(struct nfsc4_state *state)
 	(void)state;
 }
 
-int nfsc4_root(struct nfs *nfs, const char *export, struct nfsc_fh *out, char *why,
-	       size_t why_size)
+int nfsc4_root(struct nfs *nfs, const char *export, struct nfsc_fh *out, char *why, size_t why_size)
 {
 	(void)nfs, (void)export, (void)out;
 	snprintf(why, why_size, "version 4 is not spoken yet");

@@ -65,7 +65,8 @@ static struct netfs_file *opened(struct netfs_node *node, int flags)
 	return file;
 }
 
-/* --- What changes nothing --------------------------------------------------------------------------- */
+/* --- What changes nothing
+ * --------------------------------------------------------------------------- */
 
 static void test_attributes(void **state)
 {
@@ -203,8 +204,10 @@ static void start_many(struct many *many, struct netfs_file *file)
 	atomic_store(&many_left, READS);
 	for (size_t i = 0; i < READS; i++) {
 		many[i].buf = malloc(READ_SIZE);
-		many[i].io = (struct netfs_io){ .file = file, .pos = i * READ_SIZE,
-						.buf = many[i].buf, .len = READ_SIZE,
+		many[i].io = (struct netfs_io){ .file = file,
+						.pos = i * READ_SIZE,
+						.buf = many[i].buf,
+						.len = READ_SIZE,
 						.done = many_done };
 		ops->read(&many[i].io);
 	}
@@ -274,7 +277,8 @@ static void test_cancel(void **state)
 	free(many);
 }
 
-/* --- Directories ------------------------------------------------------------------------------------- */
+/* --- Directories
+ * ------------------------------------------------------------------------------------- */
 
 #define ENTRIES 10000
 
@@ -370,7 +374,8 @@ static void test_directory_again(void **state)
 	ops->close(file);
 }
 
-/* --- What is allowed ------------------------------------------------------------------------------------ */
+/* --- What is allowed
+ * ------------------------------------------------------------------------------------ */
 
 static void test_statfs(void **state)
 {
@@ -419,7 +424,9 @@ static void test_access(void **state)
 	assert_int_equal(setegid(0), 0);
 }
 
-/* --- Changes ----------------------------------------------------------------------------------------------- */
+/* --- Changes
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void test_new_things(void **state)
 {
@@ -445,8 +452,8 @@ static void test_new_things(void **state)
 	assert_int_equal(ops->mknod(root, "fifo", S_IFIFO | 0600, 0, &owner, &node, &attr), 0);
 	same_stat(&attr, "fifo");
 	netfs_node_put(node);
-	assert_int_equal(ops->mknod(root, "device", S_IFCHR | 0600, makedev(1, 3), NULL, &node,
-				    &attr), 0);
+	assert_int_equal(
+		ops->mknod(root, "device", S_IFCHR | 0600, makedev(1, 3), NULL, &node, &attr), 0);
 	same_stat(&attr, "device");
 	assert_int_equal(attr.st.st_rdev, makedev(1, 3));
 	netfs_node_put(node);
@@ -496,7 +503,8 @@ static void test_create_and_write(void **state)
 		for (size_t j = 0; j < sizes[i]; j++)
 			data[j] = (char)(j * 31 + i);
 		assert_int_equal(ops->create(root, "written", O_RDWR | O_TRUNC, 0640, NULL, &node,
-					     &attr, &file), 0);
+					     &attr, &file),
+				 0);
 		same_stat(&attr, "written");
 		assert_int_equal(attr.st.st_size, 0);
 		assert_in_range(attr.st.st_mtim.tv_sec, now - 5, now + 5);
@@ -514,8 +522,9 @@ static void test_create_and_write(void **state)
 		free(data);
 		free(got);
 	}
-	assert_int_equal(ops->create(root, "written", O_RDWR | O_EXCL, 0640, NULL, &node, &attr,
-				     &file), -EEXIST);
+	assert_int_equal(
+		ops->create(root, "written", O_RDWR | O_EXCL, 0640, NULL, &node, &attr, &file),
+		-EEXIST);
 }
 
 static void test_write_in_the_middle(void **state)
@@ -547,8 +556,12 @@ static void test_write_in_the_middle(void **state)
 static void test_setattr(void **state)
 {
 	struct stat st = {
-		.st_mode = 0711, .st_uid = 12, .st_gid = 34, .st_size = 3,
-		.st_atim = { 1000000000, 123456789 }, .st_mtim = { 1100000000, 987654321 },
+		.st_mode = 0711,
+		.st_uid = 12,
+		.st_gid = 34,
+		.st_size = 3,
+		.st_atim = { 1000000000, 123456789 },
+		.st_mtim = { 1100000000, 987654321 },
 	};
 	struct netfs_attr attr;
 	struct netfs_node *node;
@@ -560,8 +573,10 @@ static void test_setattr(void **state)
 	assert_int_equal(ops->setattr(node, NULL, NETFS_SET_SIZE, &st, &attr), 0);
 	assert_int_equal(attr.st.st_size, 3);
 	assert_int_equal(ops->setattr(node, NULL, NETFS_SET_UID | NETFS_SET_GID, &st, NULL), 0);
-	assert_int_equal(ops->setattr(node, NULL, NETFS_SET_MODE | NETFS_SET_ATIME |
-				      NETFS_SET_MTIME, &st, &attr), 0);
+	assert_int_equal(ops->setattr(node, NULL,
+				      NETFS_SET_MODE | NETFS_SET_ATIME | NETFS_SET_MTIME, &st,
+				      &attr),
+			 0);
 	same_stat(&attr, "attrs");
 	assert_int_equal(attr.st.st_mode, S_IFREG | 0711);
 	assert_int_equal(attr.st.st_uid, 12);
@@ -569,8 +584,8 @@ static void test_setattr(void **state)
 	assert_int_equal(attr.st.st_atim.tv_sec, 1000000000);
 	assert_int_equal(attr.st.st_atim.tv_nsec, 123456789);
 	assert_int_equal(attr.st.st_mtim.tv_nsec, 987654321);
-	assert_int_equal(ops->setattr(node, NULL, NETFS_SET_MTIME_NOW | NETFS_SET_ATIME_NOW, &st,
-				      &attr), 0);
+	assert_int_equal(
+		ops->setattr(node, NULL, NETFS_SET_MTIME_NOW | NETFS_SET_ATIME_NOW, &st, &attr), 0);
 	assert_in_range(attr.st.st_mtim.tv_sec, now - 5, now + 5);
 	assert_in_range(attr.st.st_atim.tv_sec, now - 5, now + 5);
 	st.st_size = -1;

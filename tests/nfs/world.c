@@ -108,7 +108,8 @@ void world_make_random(const char *name, size_t len)
 	free(data);
 }
 
-/* --- Transfers ------------------------------------------------------------------------------------ */
+/* --- Transfers
+ * ------------------------------------------------------------------------------------ */
 
 struct piece {
 	struct netfs_io io;
@@ -148,7 +149,8 @@ int64_t world_write(struct netfs_file *file, uint64_t pos, const void *buf, size
 	return transfer(file, pos, (void *)buf, len, true);
 }
 
-static int64_t transfer_all(struct netfs_file *file, uint64_t pos, char *buf, size_t len, bool write)
+static int64_t transfer_all(struct netfs_file *file, uint64_t pos, char *buf, size_t len,
+			    bool write)
 {
 	size_t done = 0;
 	int64_t n;

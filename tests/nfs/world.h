@@ -15,7 +15,7 @@
 extern const char *world_dir; /* export/ is in it */
 extern int world_version;
 
-bool world_found(void); /* false: not called by in_world.sh */
+bool world_found(void);	       /* false: not called by in_world.sh */
 void world_server_start(void); /* and wait until it answers */
 void world_server_kill(void);
 int world_connect(bool reconnect, uint32_t timeout_ms, struct netfs **out, char *why, size_t size);
