@@ -206,7 +206,8 @@ limit=900
 
 # --- The parts, in order ---------------------------------------------------------------------
 
-parts='build-gcc build-clang asan tsan kernel filesystems e2e sim planted crash fuzz coverage'
+parts='build-gcc build-clang asan tsan kernel filesystems e2e xfstests sim planted crash fuzz
+	coverage'
 
 part_build_gcc() {
 	build_in gcc -Dwerror=true && meson_tests gcc --timeout-multiplier "$patience"
@@ -254,12 +255,21 @@ part_e2e() {
 	need_gcc_build || return
 	for script in tests/e2e/*.sh; do
 		case $script in
-		*/lib.sh | */\*.sh) continue ;;
+		*/lib.sh | */mount_lib.sh | */\*.sh) continue ;;
 		esac
 		run_test "e2e/$(basename "$script" .sh)" \
 			as_root_if_possible timeout -k 30 "$limit" env FSC_LONG="$FSC_LONG" \
-			sh "$script" "$build/gcc"
+			FSC_XFSTESTS="${FSC_XFSTESTS-}" sh "$script" "$build/gcc"
 	done
+}
+
+# Other people's tests of filesystems, on the mount: takes an hour, and a tree that isn't ours.
+part_xfstests() {
+	[ -n "$FSC_LONG" ] || return
+	need_gcc_build || return
+	mkdir -p "$build/long"
+	run_figures xfstests as_root_if_possible timeout -k 30 "$limit" \
+		bash tests/xfstests.sh "$build/gcc" "${FSC_XFSTESTS-}" --keep "$build/long/xfstests"
 }
 
 # The simulation: seeds that are the same each time, or new ones.
