@@ -1,86 +1,131 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * main.c - fsc9p: read files from a 9P2000.L server, through a cache that persists.
+ * main.c - fsc9p: the commands of examples/common and the mount, over 9P2000.L.
  *
- *	main.c       from the first line to the exit status
- *	options.c    the command line           interrupt.c  signals
- *	session.c    the connection             store.c      the cache's directory
- *	remote.c     a file of the server       cached.c     its cookie: how the library is used
- *	stream.c     many reads of it at once   tree.c       a directory
- *	crowd.c      many files of whole trees  ls.c, fetch.c, warm.c   the commands
- *	path.c, say.c, stats.c                  names, messages, --stats
- *	wire.c, conn.c, connect.c, client.c     the 9P client
+ *	nine*.c                                        files of the server, as all of it knows them
+ *	client*.c, conn.c, connect.c, wire*.c          the 9P client
  */
-#include <errno.h>
-#include <locale.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "interrupt.h"
-#include "say.h"
-#include "session.h"
+#include "nine.h"
+#include "options.h"
+#include "program.h"
 
-static bool reads_files(enum command command)
-{
-	return command == CMD_CAT || command == CMD_GET || command == CMD_WARM;
-}
+enum key { KEY_SERVER = 0x900, KEY_ANAME, KEY_UNAME, KEY_MSIZE, KEY_VOLUME_DEV };
 
-static int run_command(struct session *s)
+static struct nine_options opt = { .aname = "" };
+static const char *volume_dev;
+
+/* --- The command line ------------------------------------------------------------------------ */
+
+static const struct argp_option options[] = {
+	{ "server", KEY_SERVER, "ADDRESS", 0, "tcp:HOST:PORT or unix:PATH", 1 },
+	{ "aname", KEY_ANAME, "NAME", 0, "What to attach to (default: '')", 1 },
+	{ "uname", KEY_UNAME, "NAME", 0, "Who to attach as (default: the login name)", 1 },
+	{ "msize", KEY_MSIZE, "N", 0, "Longest 9P message, bytes (default 65536)", 1 },
+	{ "volume-dev", KEY_VOLUME_DEV, "NAME", 0,
+	  "Name the server so in the cache (default: HOST:PORT, or the socket's path)", 2 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	switch (s->opt->command) {
-	case CMD_LS:
-		return cmd_ls(s);
-	case CMD_STAT:
-		return cmd_stat(s);
-	case CMD_CAT:
-		return cmd_cat(s);
-	case CMD_GET:
-		return cmd_get(s);
-	case CMD_WARM:
-		return cmd_warm(s);
+	switch (key) {
+	case KEY_SERVER:
+		opt.server = arg;
+		return 0;
+	case KEY_ANAME:
+		opt.aname = arg;
+		return 0;
+	case KEY_UNAME:
+		opt.uname = arg;
+		return 0;
+	case KEY_MSIZE:
+		opt.msize = (uint32_t)options_number(state, "--msize", arg, 64 << 20, "KM");
+		return 0;
+	case KEY_VOLUME_DEV:
+		volume_dev = arg;
+		return 0;
 	default:
-		return EXIT_USAGE;
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static int run(const struct options *opt)
+static const char *login_name(void)
 {
-	struct session s;
-	int status;
+	static char name[256];
+	struct passwd *pw = getpwuid(getuid());
 
-	if (session_begin(&s, opt))
-		return EXIT_FAILED;
-	if (!opt->no_cache && reads_files(opt->command))
-		store_open(&s);
-	status = run_command(&s);
-	store_close(&s);
-	session_end(&s);
-	return status;
+	if (pw && strlen(pw->pw_name) < sizeof(name))
+		strcpy(name, pw->pw_name);
+	else
+		snprintf(name, sizeof(name), "%u", (unsigned int)getuid());
+	return name;
 }
 
-/* Output may have gone nowhere and nobody been told yet. */
-static int finish_stdout(void)
+static const char *check(void)
 {
-	bool failed = ferror(stdout);
+	if (!opt.server)
+		return "no --server was given";
+	if (strncmp(opt.server, "unix:", 5) && strncmp(opt.server, "tcp:", 4))
+		return "--server: neither tcp:HOST:PORT nor unix:PATH";
+	if (!opt.uname)
+		opt.uname = login_name();
+	opt.n_uname = (uint32_t)getuid();
+	return NULL;
+}
 
-	if (fclose(stdout) && errno != EBADF)
-		failed = true;
-	if (failed && errno != EPIPE)
-		say("the standard output", "%s", strerror(errno));
-	return failed ? EXIT_FAILED : 0;
+/* --- What the program is asked for ----------------------------------------------------------- */
+
+static int connect_nine(const struct netfs_params *params, struct netfs **out, char *why,
+			size_t why_size)
+{
+	return nine_connect(&opt, params, out, why, why_size);
+}
+
+/* "9p,<dev>,<aname>", as the kernel's 9p client names its volume. */
+static char *volume_key(struct netfs *fs)
+{
+	const char *dev = strchr(opt.server, ':') + 1;
+	bool local = !strncmp(opt.server, "unix:", 5);
+	char *real = local && !volume_dev ? realpath(dev, NULL) : NULL;
+	char *key;
+
+	(void)fs;
+	if (volume_dev)
+		dev = volume_dev;
+	else if (real)
+		dev = real;
+	if (asprintf(&key, "9p,%s,%s", dev, opt.aname) < 0)
+		key = NULL;
+	free(real);
+	return key;
+}
+
+static const char *server_name(void)
+{
+	return opt.server;
 }
 
 int main(int argc, char **argv)
 {
-	struct options opt;
-	int status;
+	static const struct argp argp = { .options = options, .parser = parse };
+	static const struct argp_child child[] = { { &argp, 0, NULL, 0 }, { 0 } };
+	static const struct program program = {
+		.name = "fsc9p",
+		.version = "fsc9p " FSC9P_VERSION,
+		.doc = "Read files from a 9P2000.L server, through a cache that persists.",
+		.options = child,
+		.digest_magic = 0x3170396373660001,
+		.check = check,
+		.connect = connect_nine,
+		.volume_key = volume_key,
+		.server_name = server_name,
+	};
 
-	setlocale(LC_ALL, "");
-	interrupt_init();
-	options_parse(&opt, argc, argv);
-	status = run(&opt);
-	if (finish_stdout() && !status)
-		status = EXIT_FAILED;
-	return interrupted() ? 128 + interrupted() : status;
+	return program_main(&program, argc, argv);
 }

@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cached.h"
+#include "nine.h"
 #include "remote.h"
 
 enum { DEPTH_MOST = 256 };
@@ -107,12 +107,7 @@ static void read_done(struct fsc_read *read, int64_t ret)
 	pthread_mutex_unlock(&state.lock);
 }
 
-static const struct fsc_netfs_ops ops = {
-	.subreq_size = sizeof(struct cached_read),
-	.read_max = cached_read_max,
-	.issue_read = cached_issue_read,
-	.read_done = read_done,
-};
+static const struct fsc_netfs_ops ops = { CACHED_NETFS_OPS, .read_done = read_done };
 
 static struct slot *free_slot(void)
 {
@@ -131,7 +126,7 @@ static struct slot *free_slot(void)
 
 static uint64_t read_all(struct remote *r)
 {
-	uint64_t granules = (r->attr.size + FSC_GRANULE_SIZE - 1) >> FSC_GRANULE_SHIFT;
+	uint64_t granules = (remote_size(r) + FSC_GRANULE_SIZE - 1) >> FSC_GRANULE_SHIFT;
 	uint64_t count = opt.reads < granules ? opt.reads : granules;
 	uint32_t *order = shuffled(granules);
 
@@ -141,9 +136,9 @@ static uint64_t read_all(struct remote *r)
 		slot->read = (struct fsc_read){
 			.cookie = r->cookie,
 			.ops = &ops,
-			.netfs = r,
+			.netfs = &r->file,
 			.pos = (uint64_t)order[i] << FSC_GRANULE_SHIFT,
-			.file_size = r->attr.size,
+			.file_size = remote_size(r),
 			.buf = slot->buf,
 			.len = FSC_GRANULE_SIZE,
 		};
@@ -161,30 +156,31 @@ static uint64_t read_all(struct remote *r)
 
 static void connect_to_server(struct session *s)
 {
-	const struct p9_options p9 = { .server = opt.server };
-	struct p9_blob aname = { opt.export, strlen(opt.export) };
+	const struct nine_options nine = {
+		.server = opt.server, .aname = opt.export, .uname = "root", .n_uname = getuid(),
+	};
+	const struct netfs_params params = { 0 };
 	char why[256];
-	int err = p9_connect(&p9, &s->client, why, sizeof(why));
+	int err = nine_connect(&nine, &params, &s->fs, why, sizeof(why));
 
 	if (err)
 		die(why, err);
-	err = p9_attach(s->client, (struct p9_blob){ "root", 4 }, getuid(), aname, &s->root);
+	err = s->fs->ops->root(s->fs, &s->root, &s->root_attr);
 	if (err)
-		die("attach", err);
+		die("root", err);
 }
 
 static void open_cache(struct session *s)
 {
 	const struct fsc_uring_params uring = { 0 };
 	const struct fsc_cache_params params = { 0 };
-	struct fsc_backend *be = NULL;
 	char *key;
 	int n = asprintf(&key, "9p,%s,%s", opt.dev, opt.export);
-	int err = n < 0 ? -ENOMEM : fsc_uring_open(opt.cache, &uring, &be);
+	int err = n < 0 ? -ENOMEM : fsc_uring_open(opt.cache, &uring, &s->backend);
 
 	if (err)
 		die(opt.cache, err);
-	err = fsc_cache_open(be, &params, &s->cache);
+	err = fsc_cache_open(s->backend, &params, &s->cache);
 	if (!err)
 		err = fsc_volume_acquire(s->cache, (struct fsc_blob){ key, (size_t)n },
 					 (struct fsc_blob){ NULL, 0 }, FSC_VOLUME_STRICT_REMOVAL,
@@ -232,10 +228,10 @@ static void parse(int argc, char **argv)
 
 static void report(const struct session *s, uint64_t reads)
 {
-	struct p9_counters wire;
+	struct netfs_counters wire;
 	struct fsc_stats st;
 
-	p9_counters(s->client, &wire);
+	s->fs->ops->counters(s->fs, &wire);
 	fsc_cache_stats(s->cache, &st);
 	printf("{ \"reads\": %" PRIu64 ", \"server_reads\": %" PRIu64
 	       ", \"server_read_bytes\": %" PRIu64 ", \"cache_read_bytes\": %" PRIu64
@@ -248,7 +244,9 @@ static void report(const struct session *s, uint64_t reads)
 int main(int argc, char **argv)
 {
 	struct options options = { .clock_slack_s = 2 };
-	struct session s = { .opt = &options };
+	/* The same labels as fsc9p's. */
+	const struct program program = { .digest_magic = 0x3170396373660001 };
+	struct session s = { .opt = &options, .program = &program };
 	struct remote r;
 	char *path;
 	uint64_t reads;
@@ -267,7 +265,7 @@ int main(int argc, char **argv)
 	}
 	connect_to_server(&s);
 	open_cache(&s);
-	err = remote_open(&s, opt.file, &r);
+	err = remote_open(&s, NULL, opt.file, &r);
 	if (err)
 		die(opt.file, -EINVAL);
 	reads = read_all(&r);
@@ -278,6 +276,7 @@ int main(int argc, char **argv)
 	fsc_volume_relinquish(s.volume, false);
 	report(&s, reads);
 	fsc_cache_close(s.cache);
-	p9_disconnect(s.client);
+	netfs_node_put(s.root);
+	s.fs->ops->disconnect(s.fs);
 	return state.wrong != 0;
 }
