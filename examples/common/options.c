@@ -84,6 +84,16 @@ static const struct argp_option cat_options[] = {
 	{ 0 },
 };
 
+static const struct argp_option mount_options[] = {
+	{ NULL, 'f', NULL, 0, "Stay in the foreground", 0 },
+	{ NULL, 'o', "OPTION[,...]", 0,
+	  "actimeo=SECONDS: believe attributes and names for so long, also when a file is opened "
+	  "(default: 1 for who looks, and an open asks the server); allow_other; ro; "
+	  "default_permissions; sole_writer: nobody else changes the export, so that what is written "
+	  "stays in the cache; nopassthrough; max_threads=N; and mount(8)'s own", 0 },
+	{ 0 },
+};
+
 struct command_info {
 	const char *name;
 	enum command command;
@@ -103,6 +113,8 @@ static const struct command_info commands[] = {
 	  "Copy a file. LOCALFILE appears, or is replaced, when all of it was read." },
 	{ "warm", CMD_WARM, 1, UINT32_MAX, NULL, "PATH...",
 	  "Read files and whole trees into the cache. Symbolic links are not followed." },
+	{ "mount", CMD_MOUNT, 1, 1, mount_options, "MNT",
+	  "Mount the export, in the background, until it is unmounted or SIGTERM comes." },
 };
 
 /* Here rather than when a file is opened: what can't end well shouldn't begin. */

@@ -41,6 +41,8 @@ static int run_command(struct session *s)
 		return cmd_get(s);
 	case CMD_WARM:
 		return cmd_warm(s);
+	case CMD_MOUNT:
+		return cmd_mount(s);
 	default:
 		return EXIT_USAGE;
 	}

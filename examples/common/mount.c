@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * mount.c - the command mount: the server's files in a folder, until that is unmounted.
+ *
+ * The kernel keeps pages and names; this program keeps files, through the library. Writes go to the
+ * server at once, so there is nothing to lose at the end but what a mapping has not yet written
+ * back.
+ */
+#include "mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "background.h"
+#include "fuse_lock.h"
+#include "interrupt.h"
+#include "open_file.h"
+#include "passthrough.h"
+#include "say.h"
+
+#define DEFAULT_TIMEOUT 1.0 /* seconds */
+#define READAHEAD_KB 1024
+/* For what is to be written back, and the server to take it, after a signal. */
+#define END_PATIENCE_MS 60000
+
+/* --- The session ------------------------------------------------------------------------------ */
+
+static void want(struct fuse_conn_info *conn, unsigned int flag, bool wanted)
+{
+	if (wanted)
+		conn->want |= flag & conn->capable;
+	else
+		conn->want &= ~flag;
+}
+
+/*
+ * Splicing is left off: it is for data that lie in a pipe or in pages, and ours lie in memory of a
+ * thread's own, from which one writev() is all there is to do. Nor does the kernel collect writes
+ * (FUSE_CAP_WRITEBACK_CACHE): they are the server's at once, and their errors the writer's. That
+ * modes lose their setuid bits is the kernel's task, as servers that run as root don't do it.
+ */
+static void do_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct mount *m = userdata;
+
+	want(conn, FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO, true);
+	want(conn, FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC, true);
+	want(conn, FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO, true);
+	want(conn, FUSE_CAP_CACHE_SYMLINKS, m->opt.actimeo > 0);
+	want(conn, FUSE_CAP_POSIX_LOCKS, m->ops->lock && m->ops->getlock);
+	/* Who is the only writer needs not be told by new times that his pages are old. */
+	want(conn, FUSE_CAP_AUTO_INVAL_DATA, !m->opt.sole_writer);
+	want(conn, FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE, false);
+	want(conn, FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_FLOCK_LOCKS,
+	     false);
+	conn->max_background = 64;
+	conn->congestion_threshold = 48;
+}
+
+static struct fuse_session *make_session(struct mount *m)
+{
+	struct fuse_lowlevel_ops ops = { .init = do_init };
+
+	fuse_attr_ops(&ops, m->ops);
+	fuse_names_ops(&ops, m->ops);
+	fuse_dir_ops(&ops, m->ops);
+	fuse_file_ops(&ops, m->ops);
+	fuse_data_ops(&ops, m->ops);
+	fuse_lock_ops(&ops, m->ops);
+	return fuse_session_new(&m->opt.rest, &ops, sizeof(ops), m);
+}
+
+/* The kernel reads ahead no more than the device's limit, which for FUSE is 128 KiB and can be
+ * changed by root only. Nothing is asked of the filesystem here: nobody answers yet. */
+static void raise_readahead(const char *mnt)
+{
+	char path[64];
+	struct statx stx;
+	int fd;
+
+	if (statx(AT_FDCWD, mnt, AT_STATX_DONT_SYNC, STATX_TYPE, &stx))
+		return;
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", stx.stx_dev_major,
+		 stx.stx_dev_minor);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	/* Refused: as it was. */
+	if (dprintf(fd, "%d", READAHEAD_KB) < 0)
+		errno = 0;
+	close(fd);
+}
+
+static int serve(struct mount *m)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int ret;
+
+	if (!config)
+		return -ENOMEM;
+	fuse_loop_cfg_set_max_threads(config, m->opt.max_threads);
+	/* A thread that ends gives back its memory for reads, only to be made anew. */
+	fuse_loop_cfg_set_idle_threads(config, m->opt.max_threads);
+	ret = fuse_session_loop_mt(m->se, config);
+	fuse_loop_cfg_destroy(config);
+	return ret;
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
+
+/* What mappings have changed is written back, as after this there is nobody to take it. */
+static void write_back(const char *mnt)
+{
+	int fd = open(mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	syncfs(fd);
+	close(fd);
+}
+
+/* At a signal, while requests are still served. */
+static void on_signal(void *arg)
+{
+	struct mount *m = arg;
+	const char *mnt = m->s->opt->local;
+
+	write_back(mnt);
+	/* The kernel then ends the session. Else (it is in use, or we aren't root) it is left as a
+	 * mount without anybody behind it, and taken away from its place. */
+	if (umount2(mnt, UMOUNT_NOFOLLOW))
+		fuse_session_exit(m->se);
+}
+
+/* An open that the kernel didn't get to release. */
+static void close_files(struct mount *m, struct inode *in)
+{
+	struct open_file *f;
+
+	while ((f = in->files))
+		file_end(m, f);
+}
+
+static void inode_gone(void *arg, struct inode *in)
+{
+	close_files(arg, in);
+	content_free(in->content);
+}
+
+/* --- The command ------------------------------------------------------------------------------ */
+
+static int check_mount_point(const char *mnt)
+{
+	struct stat st;
+
+	if (stat(mnt, &st)) {
+		say(mnt, "%s", strerror(errno));
+		return -errno;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		say(mnt, "is not a directory");
+		return -ENOTDIR;
+	}
+	return 0;
+}
+
+/* libfuse has said why not. */
+static int mount_and_serve(struct mount *m)
+{
+	const char *mnt = m->s->opt->local;
+	int ret;
+
+	if (fuse_session_mount(m->se, mnt))
+		return -EIO;
+	ret = passthrough_begin(m);
+	if (!ret) {
+		raise_readahead(mnt);
+		interrupt_call(on_signal, m, END_PATIENCE_MS);
+		background_ready();
+		ret = serve(m);
+		interrupt_call(NULL, NULL, 0);
+	}
+	fuse_session_unmount(m->se);
+	passthrough_unmounted(m);
+	return ret;
+}
+
+static int run(struct mount *m)
+{
+	int err = inodes_init(&m->inodes, m->s->root, &m->s->root_attr, inode_gone, m);
+
+	if (err)
+		return err;
+	m->lock_waits = lock_waits_new();
+	m->se = m->lock_waits ? make_session(m) : NULL;
+	err = m->se ? mount_and_serve(m) : -EINVAL;
+	if (m->lock_waits)
+		lock_waits_stop(m->lock_waits);
+	open_dirs_close(m);
+	inodes_fini(&m->inodes);
+	passthrough_end(m);
+	if (m->se)
+		fuse_session_destroy(m->se);
+	return err;
+}
+
+int cmd_mount(struct session *s)
+{
+	struct mount m = { .s = s, .ops = s->fs->ops, .dirs_lock = PTHREAD_MUTEX_INITIALIZER };
+	int err;
+
+	if (check_mount_point(s->opt->local))
+		return EXIT_FAILED;
+	err = mount_options_parse(&m.opt, s, s->opt->mount_options);
+	if (err) {
+		mount_options_free(&m.opt);
+		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	}
+	m.attr_timeout = m.entry_timeout = m.opt.actimeo < 0 ? DEFAULT_TIMEOUT : m.opt.actimeo;
+	err = run(&m);
+	mount_options_free(&m.opt);
+	if (err < 0)
+		say(s->opt->local, "not mounted, or not any more: %s", strerror(-err));
+	return err < 0 ? EXIT_FAILED : 0;
+}
