@@ -55,14 +55,14 @@ uint64_t options_number(const struct argp_state *state, const char *what, const 
 }
 
 /* All that came with -o so far, @more being the last. */
-static const char *all_of(const char *more)
+static const char *all_of(const struct argp_state *state, const char *more)
 {
-	static char *all;
-	char *before = all;
+	static char all[4096];
+	size_t len = strlen(all);
 
-	if (asprintf(&all, "%s%s%s", before ? before : "", before ? "," : "", more) < 0)
-		abort();
-	free(before);
+	if (len + strlen(more) + 2 > sizeof(all))
+		argp_error(state, "-o: too much");
+	sprintf(all + len, "%s%s", len ? "," : "", more);
 	return all;
 }
 
@@ -174,7 +174,7 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
 		o->foreground = true;
 		return 0;
 	case 'o':
-		o->mount_options = all_of(arg);
+		o->mount_options = all_of(state, arg);
 		return 0;
 	case KEY_OFFSET:
 		o->offset = options_number(state, "--offset", arg, INT64_MAX, "KMGT");
@@ -202,14 +202,11 @@ static void parse_rest(struct options *o, const char *program, int argc, char **
 		.args_doc = info->args,
 		.doc = info->doc,
 	};
-	char *full; /* what its messages begin with */
+	static char full[64]; /* what its messages begin with */
 
-	if (asprintf(&full, "%s %s", program, info->name) < 0)
-		abort();
+	snprintf(full, sizeof(full), "%s %s", program, info->name);
 	argv[0] = full;
 	argp_parse(&argp, argc, argv, 0, NULL, o);
-	argv[0] = NULL;
-	free(full);
 }
 
 /* --- Before the command ----------------------------------------------------------------------- */
@@ -290,14 +287,12 @@ static struct argp argp = {
 /* What is the program's own about it. */
 static void prepare(const struct program *program)
 {
-	static char *doc;
+	static char doc[1024];
 
-	free(doc);
-	if (asprintf(&doc, "%s\v"
-		     "PATH begins at the root of what the server exports. The exit status is 0 if all "
-		     "was delivered, 2 for a mistake on the command line, 128 and its number after a "
-		     "signal, and else 1.", program->doc) < 0)
-		abort();
+	snprintf(doc, sizeof(doc),
+		 "%s\vPATH begins at the root of what the server exports. The exit status is 0 if all "
+		 "was delivered, 2 for a mistake on the command line, 128 and its number after a "
+		 "signal, and else 1.", program->doc);
 	argp.doc = doc;
 	argp.children = program->options;
 	argp_program_version = program->version;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@
 static struct {
 	pthread_mutex_t lock; /* covers all */
 	const char *path, *command;
-	char *at; /* @path from the root: a mount in the background goes to another folder */
+	char at[PATH_MAX]; /* from the root: a mount in the background goes to another folder */
 	struct netfs *fs;
 	struct fsc_cache *cache;
 	struct netfs_counters wire;
@@ -199,7 +200,7 @@ int stats_write(int exit_status)
 	int err = 0;
 
 	pthread_mutex_lock(&stats.lock);
-	if (stats.at && !stats.written) {
+	if (stats.path && !stats.written) {
 		stats.written = true;
 		err = write_stats(exit_status);
 	}
@@ -220,17 +221,17 @@ static void at_exit(int status, void *arg)
 
 void stats_file(const char *path)
 {
-	char *folder = *path == '/' ? strdup("") : getcwd(NULL, 0);
+	char folder[PATH_MAX];
 	bool first;
 
 	pthread_mutex_lock(&stats.lock);
 	first = !stats.path;
 	stats.path = path;
-	free(stats.at);
-	if (!folder || asprintf(&stats.at, "%s%s%s", folder, *folder ? "/" : "", path) < 0)
-		stats.at = strdup(path); /* in a folder that is gone */
+	if (*path == '/' || !getcwd(folder, sizeof(folder)))
+		snprintf(stats.at, sizeof(stats.at), "%s", path);
+	else if (snprintf(stats.at, sizeof(stats.at), "%s/%s", folder, path) >= PATH_MAX)
+		*stats.at = '\0'; /* which can't be written */
 	pthread_mutex_unlock(&stats.lock);
-	free(folder);
 	if (first)
 		on_exit(at_exit, NULL);
 }
