@@ -18,14 +18,16 @@
 #include <unistd.h>
 
 #include "loop_int.h"
+#include "zdr.h"
 
 #define RETRY_MS 250
 #define LATER_MS 200
+/* What may be in a request beside data: a path is the longest. */
+#define REST_MAX 8192
 /* So much without one whole reply is none: 1 MiB and a little is the most that we ask for. */
 #define ENDLESS (16u << 20)
 
-/* --- Who asks ------------------------------------------------------------------------------------
- */
+/* --- Who asks --------------------------------------------------------------------------------- */
 
 static struct AUTH *session_auth(void)
 {
@@ -45,6 +47,7 @@ static int send_as(struct nfsc_loop *loop, struct nfsc_req *req, rpc_cb cb, stru
 	const struct netfs_owner *owner = req->owner;
 	int err;
 
+	nfsc_zdr_expect(REST_MAX + req->bytes);
 	if (!owner || (owner->uid == geteuid() && owner->gid == getegid()))
 		return req->send(req, loop->rpc, cb, slot);
 	rpc_set_auth(loop->rpc,

@@ -111,8 +111,7 @@ int64_t nfsc_call(struct nfsc_loop *loop, struct nfsc_req *req)
 	return w.result;
 }
 
-/* --- Requests, on the loop's thread ------------------------------------------------------------
- */
+/* --- Requests, on the loop's thread ----------------------------------------------------------- */
 
 static void set_state(struct nfsc_loop *loop, struct nfsc_req *req, enum req_state state)
 {
@@ -194,8 +193,7 @@ static void end_cancelled(struct nfsc_loop *loop)
 	}
 }
 
-/* --- Time --------------------------------------------------------------------------------------
- */
+/* --- Time ------------------------------------------------------------------------------------- */
 
 /* Why a request that waits for a connection gets none. */
 static int late_error(struct nfsc_loop *loop)
@@ -247,8 +245,7 @@ static void tick(struct nfsc_loop *loop)
 	check_deadlines(loop, now);
 }
 
-/* --- The cache's ring ---------------------------------------------------------------------------
- */
+/* --- The cache's ring ------------------------------------------------------------------------- */
 
 /* Also what nobody is told of by a descriptor: what this thread has just started. */
 static void dispatch(struct nfsc_loop *loop)
@@ -277,8 +274,7 @@ void nfsc_loop_drive(struct nfsc_loop *loop, struct fsc_backend *be)
 	pthread_mutex_unlock(&loop->lock);
 }
 
-/* --- The thread ----------------------------------------------------------------------------------
- */
+/* --- The thread ------------------------------------------------------------------------------- */
 
 static bool may_sleep(struct nfsc_loop *loop)
 {

@@ -46,6 +46,7 @@ struct nfsc_req {
 	const struct netfs_owner *owner;
 	/* Asking twice does no harm: it may be sent again on another connection. */
 	bool again;
+	size_t bytes; /* of data in it */
 
 	/* Private. */
 	TAILQ_ENTRY(nfsc_req) link;

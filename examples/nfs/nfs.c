@@ -17,9 +17,9 @@
 #include "mountd.h"
 #include "v3.h"
 #include "v4.h"
+#include "zdr.h"
 
-/* --- What the server says ----------------------------------------------------------------------
- */
+/* --- What the server says --------------------------------------------------------------------- */
 
 /* Up to 71 they are BSD's numbers; those that Linux has too, and the rest. */
 int64_t nfsc_errno(uint32_t status)
@@ -82,8 +82,7 @@ void nfsc_attr_end(struct netfs_attr *attr, const struct nfsc_fh *fh)
 	attr->arrived_ms = fsc_clock_ms();
 }
 
-/* --- Nodes and files ----------------------------------------------------------------------------
- */
+/* --- Nodes and files -------------------------------------------------------------------------- */
 
 struct nfsc_node *nfsc_node_new(struct netfs *fs, const struct nfsc_fh *fh)
 {
@@ -174,13 +173,14 @@ static void transfer_done(struct nfsc_req *req, int64_t result)
 	io->done(io, result);
 }
 
-void nfsc_transfer(struct netfs_io *io, size_t max,
+void nfsc_transfer(struct netfs_io *io, bool write,
 		   int (*send)(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb,
 			       void *priv),
 		   int64_t (*reply)(struct nfsc_req *req, void *res))
 {
 	struct nfs *nfs = nfsc_of(io->file->node->fs);
 	struct nfsc_transfer *t = transfer_of(io);
+	size_t max = write ? nfs->write_max : nfs->read_max;
 
 	if (io->pos > INT64_MAX || io->len > INT64_MAX - io->pos) {
 		io->done(io, -EINVAL);
@@ -196,6 +196,7 @@ void nfsc_transfer(struct netfs_io *io, size_t max,
 	t->io = io;
 	/* At the same place with the same bytes: twice is as good as once. */
 	t->req.again = true;
+	t->req.bytes = write ? io->len : 0;
 	t->req.send = send;
 	t->req.reply = reply;
 	t->req.done = transfer_done;
@@ -326,6 +327,11 @@ int nfsc_connect(const struct nfsc_params *params, const struct netfs_params *co
 	snprintf(why, why_size, "out of memory");
 	if (!nfs)
 		return -ENOMEM;
+	if (!nfsc_zdr_is_ours()) {
+		snprintf(why, why_size, "this libnfs can't be given bounds");
+		free(nfs);
+		return -ELIBBAD;
+	}
 	nfs->fs.ops = params->version == 3 ? &nfsc3_ops : &nfsc4_ops;
 	nfs->version = params->version;
 	nfs->params = *common;

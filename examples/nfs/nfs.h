@@ -142,7 +142,7 @@ int nfsc4_read_batch(struct netfs_file *file, uint64_t pos, bool plus, struct nf
 struct nfsc_entry *nfsc_batch_add(struct nfsc_batch *batch, const char *name, size_t len);
 
 /* Start a transfer, with the version's functions. [any] */
-void nfsc_transfer(struct netfs_io *io, size_t max,
+void nfsc_transfer(struct netfs_io *io, bool write,
 		   int (*send)(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb,
 			       void *priv),
 		   int64_t (*reply)(struct nfsc_req *req, void *res));

@@ -330,7 +330,7 @@ static int64_t read_reply(struct nfsc_req *req, void *res)
 
 static void read_start(struct netfs_io *io)
 {
-	nfsc_transfer(io, nfsc_of(io->file->node->fs)->read_max, read_send, read_reply);
+	nfsc_transfer(io, false, read_send, read_reply);
 }
 
 /* --- At the beginning

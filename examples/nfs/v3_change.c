@@ -14,8 +14,8 @@
 
 #include "v3.h"
 
-/* Of a symbolic link: what fits a message of libnfs' with the rest. */
-#define TARGET_MAX 3072
+/* Of a symbolic link. */
+#define TARGET_MAX 4095
 
 NFS3_PROC(setattr, SETATTR3args)
 NFS3_PROC(mkdir, MKDIR3args)
@@ -342,5 +342,5 @@ static int64_t write_reply(struct nfsc_req *req, void *res)
 
 void nfsc3_write(struct netfs_io *io)
 {
-	nfsc_transfer(io, nfsc_of(io->file->node->fs)->write_max, write_send, write_reply);
+	nfsc_transfer(io, true, write_send, write_reply);
 }
