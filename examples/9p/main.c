@@ -5,6 +5,7 @@
  *	nine*.c                                        files of the server, as all of it knows them
  *	client*.c, conn.c, connect.c, wire*.c          the 9P client
  */
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 enum key { KEY_SERVER = 0x900, KEY_ANAME, KEY_UNAME, KEY_MSIZE, KEY_VOLUME_DEV };
 
 static struct nine_options opt = { .aname = "" };
+static const char *server; /* as it was given */
 static const char *volume_dev;
 
 /* --- The command line ------------------------------------------------------------------------ */
@@ -36,7 +38,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	switch (key) {
 	case KEY_SERVER:
-		opt.server = arg;
+		server = arg;
 		return 0;
 	case KEY_ANAME:
 		opt.aname = arg;
@@ -67,12 +69,25 @@ static const char *login_name(void)
 	return name;
 }
 
+/* A relative path leads elsewhere when a mount has gone to the background. */
+static const char *absolute(const char *address)
+{
+	static char full[PATH_MAX + 8];
+	char folder[PATH_MAX];
+
+	if (strncmp(address, "unix:", 5) || address[5] == '/' || !getcwd(folder, sizeof(folder)) ||
+	    snprintf(full, sizeof(full), "unix:%s/%s", folder, address + 5) >= (int)sizeof(full))
+		return address;
+	return full;
+}
+
 static const char *check(void)
 {
-	if (!opt.server)
+	if (!server)
 		return "no --server was given";
-	if (strncmp(opt.server, "unix:", 5) && strncmp(opt.server, "tcp:", 4))
+	if (strncmp(server, "unix:", 5) && strncmp(server, "tcp:", 4))
 		return "--server: neither tcp:HOST:PORT nor unix:PATH";
+	opt.server = absolute(server);
 	if (!opt.uname)
 		opt.uname = login_name();
 	opt.n_uname = (uint32_t)getuid();
@@ -108,7 +123,7 @@ static char *volume_key(struct netfs *fs)
 
 static const char *server_name(void)
 {
-	return opt.server;
+	return server;
 }
 
 int main(int argc, char **argv)

@@ -26,11 +26,15 @@
 #define PATIENCE_NS 5000000000ll /* another signal after this long ends it at once */
 
 static struct {
-	pthread_mutex_t lock; /* covers the next four */
+	pthread_mutex_t lock; /* covers the next five */
 	struct netfs *fs;
 	bool running;
-	void (*call)(void *arg);
-	void *arg;
+	struct call {
+		void (*fn)(void *arg);
+		void *arg;
+	} call, made;
+	bool calling; /* @caller is there, and makes @made */
+	pthread_t caller;
 	atomic_uint patience_ms; /* for the server to answer */
 	atomic_int signal;
 	pthread_t main_thread, thread;
@@ -52,14 +56,38 @@ void interrupt_netfs(struct netfs *fs)
 	pthread_mutex_unlock(&state.lock);
 }
 
+static void *make_call(void *arg)
+{
+	state.made.fn(state.made.arg);
+	return arg;
+}
+
+/* With the lock. On a thread of its own: it may wait for the server, which is to be given up when
+ * it has waited long enough. */
+static void start_call(void)
+{
+	if (!state.call.fn || state.calling)
+		return;
+	state.made = state.call;
+	state.calling = !pthread_create(&state.caller, NULL, make_call, NULL);
+}
+
 void interrupt_call(void (*fn)(void *arg), void *arg, unsigned int patience_ms)
 {
+	bool calling;
+
 	pthread_mutex_lock(&state.lock);
-	state.call = fn;
-	state.arg = arg;
+	state.call.fn = NULL; /* none is begun from here on */
+	calling = state.calling;
+	pthread_mutex_unlock(&state.lock);
+	if (calling)
+		pthread_join(state.caller, NULL);
+	pthread_mutex_lock(&state.lock);
+	state.calling = false;
+	state.call = (struct call){ fn, arg };
 	atomic_store(&state.patience_ms, fn ? patience_ms : SERVER_MS);
-	if (fn && interrupted())
-		fn(arg);
+	if (interrupted())
+		start_call();
 	pthread_mutex_unlock(&state.lock);
 }
 
@@ -87,8 +115,7 @@ static bool note(int sig)
 	atomic_store(&state.signal, sig);
 	pthread_mutex_lock(&state.lock);
 	running = state.running;
-	if (state.call)
-		state.call(state.arg);
+	start_call();
 	pthread_mutex_unlock(&state.lock);
 	return running;
 }

@@ -8,6 +8,7 @@
 #include "options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,7 @@ static void check_paths(const struct argp_state *state, const struct options *o)
 static void take_arguments(struct argp_state *state, struct options *o,
 			   const struct command_info *info)
 {
+	static char local[PATH_MAX];
 	unsigned int nr = (unsigned int)(state->argc - state->next);
 
 	if (nr < info->min || nr > info->max)
@@ -147,6 +149,9 @@ static void take_arguments(struct argp_state *state, struct options *o,
 		o->local = o->paths[nr - 1];
 		o->nr_paths--;
 	}
+	/* The background is in another folder. What isn't there is told of when it is needed. */
+	if (o->command == CMD_MOUNT && realpath(o->local, local))
+		o->local = local;
 	check_paths(state, o);
 }
 
