@@ -35,7 +35,7 @@ static void call_complete(struct p9_req *req, int64_t result)
 	pthread_mutex_unlock(lock);
 }
 
-static bool on_receiver(struct p9_client *c)
+bool p9_on_receiver(struct p9_client *c)
 {
 	return pthread_equal(pthread_self(), c->thread);
 }
@@ -55,7 +55,7 @@ int64_t p9_call(struct p9_client *c, uint32_t fid, uint8_t *msg, int len, void *
 		return len;
 	if ((uint32_t)len > c->msize)
 		return -EMSGSIZE;
-	if (on_receiver(c))
+	if (p9_on_receiver(c))
 		return -EDEADLK;
 	call.req = (struct p9_req){
 		.msg = msg, .reply = reply, .reply_cap = (uint32_t)reply_cap,
@@ -94,6 +94,14 @@ void p9_fid_release(struct p9_client *c, uint32_t fid)
 		c->fids[fid] = (struct fid){ .next_free = c->fid_free };
 		c->fid_free = fid;
 	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void p9_fid_opened(struct p9_client *c, uint32_t fid, uint32_t iounit)
+{
+	pthread_mutex_lock(&c->lock);
+	if (p9_fid_ok(c, fid))
+		c->fids[fid].iounit = iounit;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -208,10 +216,7 @@ int p9_lopen_qid(struct p9_client *c, uint32_t fid, uint32_t flags, uint32_t *io
 		return (int)n;
 	if (p9_dec_rlopen(reply, (size_t)n, &qid, &unit))
 		return p9_bad_reply(c, P9_RLOPEN);
-	pthread_mutex_lock(&c->lock);
-	if (p9_fid_ok(c, fid))
-		c->fids[fid].iounit = unit;
-	pthread_mutex_unlock(&c->lock);
+	p9_fid_opened(c, fid, unit);
 	if (iounit)
 		*iounit = unit;
 	if (opened)
@@ -286,7 +291,7 @@ int p9_clunk(struct p9_client *c, uint32_t fid)
 	/* Tested here, since a server may answer with these same two errors. */
 	if (!p9_read_max(c, fid))
 		return -EBADF;
-	if (on_receiver(c))
+	if (p9_on_receiver(c))
 		return -EDEADLK;
 	n = p9_call(c, fid, msg, p9_enc_tclunk(msg, sizeof(msg), fid), reply, sizeof(reply));
 	p9_fid_release(c, fid);

@@ -116,6 +116,54 @@ int p9_statfs(struct p9_client *c, uint32_t fid, struct p9_statfs *out);
 int p9_clunk(struct p9_client *c, uint32_t fid);
 /* p9_read_start() and wait for it. */
 int64_t p9_pread(struct p9_client *c, uint32_t fid, uint64_t offset, void *buf, size_t len);
+/* p9_write_start() and wait for it. */
+int64_t p9_pwrite(struct p9_client *c, uint32_t fid, uint64_t offset, const void *buf, size_t len);
+
+/* ---- what changes something (client_write.c); all of it [blocks] ---- */
+
+/* Names as of p9_walk(); "." and ".." are the server's to refuse. @mode and @flags are Linux's as
+ * on x86. The new thing's qid is in *@qid. Whoever asks it is made for is who attached, and @gid. */
+
+/* Make a file in directory @fid and open it: @fid is then the file's. P9_O_EXCL: it must be new. */
+int p9_lcreate(struct p9_client *c, uint32_t fid, struct p9_blob name, uint32_t flags,
+	       uint32_t mode, uint32_t gid, struct p9_qid *qid);
+int p9_symlink(struct p9_client *c, uint32_t dfid, struct p9_blob name, struct p9_blob target,
+	       uint32_t gid, struct p9_qid *qid);
+int p9_mknod(struct p9_client *c, uint32_t dfid, struct p9_blob name, uint32_t mode,
+	     uint32_t major, uint32_t minor, uint32_t gid, struct p9_qid *qid);
+int p9_mkdir(struct p9_client *c, uint32_t dfid, struct p9_blob name, uint32_t mode, uint32_t gid,
+	     struct p9_qid *qid);
+int p9_link(struct p9_client *c, uint32_t dfid, uint32_t fid, struct p9_blob name);
+
+/* Give the file of @fid the @name in @dfid. Older servers have only this one, which moves whatever
+ * @fid stands for there; others only p9_renameat(). */
+int p9_rename(struct p9_client *c, uint32_t fid, uint32_t dfid, struct p9_blob name);
+int p9_renameat(struct p9_client *c, uint32_t olddirfid, struct p9_blob oldname,
+		uint32_t newdirfid, struct p9_blob newname);
+/* @flags: P9_AT_REMOVEDIR for a directory, and only for one. */
+int p9_unlinkat(struct p9_client *c, uint32_t dirfid, struct p9_blob name, uint32_t flags);
+/* Remove what @fid stands for. The fid is gone, as after p9_clunk(), also when that fails. */
+int p9_remove(struct p9_client *c, uint32_t fid);
+
+int p9_setattr(struct p9_client *c, uint32_t fid, const struct p9_setattr *set);
+/* @fid is opened for writing. */
+int p9_fsync(struct p9_client *c, uint32_t fid, bool data_only);
+
+/* A fid to read the value of @name from with p9_pread(), of @size bytes; no name: the list of all
+ * names, each with a NUL after it. -ERANGE: too long a name. */
+int p9_xattrwalk(struct p9_client *c, uint32_t fid, struct p9_blob name, uint32_t *newfid,
+		 uint64_t *size);
+/* @fid, which isn't open, becomes one that takes @size bytes by p9_pwrite(); p9_clunk() then sets
+ * the value, and returns what came of it. Servers take size 0 for its removal. @flags as of
+ * setxattr(2). */
+int p9_xattrcreate(struct p9_client *c, uint32_t fid, struct p9_blob name, uint64_t size,
+		   uint32_t flags);
+
+/* Without waiting for who has it. *@status: P9_LOCK_SUCCESS etc. */
+int p9_lock(struct p9_client *c, uint32_t fid, const struct p9_lock *lock, uint8_t *status);
+/* What stands in the way of @lock comes in its place, type P9_LOCK_UNLCK if nothing does; its
+ * client_id is lost. */
+int p9_getlock(struct p9_client *c, uint32_t fid, struct p9_lock *lock);
 
 /* ---- requests in flight ---- */
 

@@ -174,6 +174,45 @@ void p9_write_cancel(struct p9_client *c, struct p9_write *w)
 		w->done(w, -ECANCELED);
 }
 
+struct waited_write {
+	struct p9_write w;
+	struct p9_client *c;
+	pthread_cond_t cond;
+	bool ended;
+	int64_t result;
+};
+
+static void waited_done(struct p9_write *w, int64_t result)
+{
+	struct waited_write *waited = (struct waited_write *)w;
+	pthread_mutex_t *lock = &waited->c->lock;
+
+	pthread_mutex_lock(lock);
+	waited->result = result;
+	waited->ended = true;
+	pthread_cond_signal(&waited->cond);
+	pthread_mutex_unlock(lock);
+}
+
+int64_t p9_pwrite(struct p9_client *c, uint32_t fid, uint64_t offset, const void *buf, size_t len)
+{
+	struct waited_write waited = {
+		.w = { .fid = fid, .offset = offset, .buf = buf, .done = waited_done,
+		       .len = len < UINT32_MAX ? (uint32_t)len : UINT32_MAX },
+		.c = c, .cond = PTHREAD_COND_INITIALIZER,
+	};
+
+	if (p9_on_receiver(c))
+		return -EDEADLK;
+	p9_write_start(c, &waited.w);
+	pthread_mutex_lock(&c->lock);
+	while (!waited.ended)
+		pthread_cond_wait(&waited.cond, &c->lock);
+	pthread_mutex_unlock(&c->lock);
+	pthread_cond_destroy(&waited.cond);
+	return waited.result;
+}
+
 /* ---- clunks ---- */
 
 static void clunk_complete(struct p9_req *req, int64_t result)

@@ -109,6 +109,9 @@ int p9_submit(struct p9_client *c, struct p9_req *req);
 bool p9_fid_ok(struct p9_client *c, uint32_t fid);
 int p9_fid_alloc(struct p9_client *c, uint32_t *out);
 void p9_fid_release(struct p9_client *c, uint32_t fid);
+void p9_fid_opened(struct p9_client *c, uint32_t fid, uint32_t iounit);
+/* Is this the thread that receives, and so can't wait for replies? */
+bool p9_on_receiver(struct p9_client *c);
 /* With the lock held: the most bytes that a message can carry to or from @fid; 0 for a bad one. */
 uint32_t p9_fid_most(struct p9_client *c, uint32_t fid);
 

@@ -84,6 +84,8 @@ struct nine_file {
 	struct netfs_file file;
 	uint32_t flags; /* P9_O_*, for opening it again */
 	atomic_bool locked; /* holds locks, which die with the connection */
+	/* The server took writes that it wasn't told to make safe; and then it may have died. */
+	atomic_bool unsynced, lost_writes;
 	atomic_uint io_max; /* bytes of one read or write */
 	pthread_mutex_t reopening; /* held while opening */
 	pthread_mutex_t lock;      /* covers fid, and is held shortly */
@@ -191,13 +193,29 @@ void nine_fid_put(struct nine_fid *fid); /* [any] NULL is fine */
 /* Another fid for the same file, with a reference on its own. */
 int nine_fid_clone(struct nine *fs, struct nine_fid *fid, struct nine_fid **out);
 
+/* A name in @dir, with a reference on it; NULL: no memory. */
 struct nine_name *nine_name_new(struct nine_node *dir, const char *text);
+void nine_name_free(struct nine_name *name);
+/* @n has another name, has lost one, or has @fresh in place of one. They take over or free what
+ * they get. */
+void nine_name_add(struct nine_node *n, struct nine_name *name);
+void nine_name_drop(struct nine_node *n, struct nine_node *dir, const char *text);
+void nine_name_move(struct nine_node *n, struct nine_node *dir, const char *text,
+		    struct nine_name *fresh);
 /* A node found by @name in @dir; takes over @fid. NULL: no memory, and @fid was given back. */
 struct nine_node *nine_node_new(struct nine *fs, struct nine_node *dir, const char *name,
 				struct nine_fid *fid, uint64_t qid_path);
 void nine_node_free(struct netfs_node *node);
 /* Its fid, with a reference, walked to if need be [blocks]. */
 int nine_node_fid(struct nine_node *n, struct nine_fid **out);
+
+/*
+ * Is @fid of @n still what @n is [blocks]? If that has lost its last name, then only with a server
+ * that knows files by more than names: to one that doesn't the fid now means whatever is given that
+ * name next, which may well have the same number, as those of removed files are given out again. But
+ * it isn't without links. -ESTALE: it isn't.
+ */
+int nine_check_nameless(const struct nine_node *n, struct nine_fid *fid);
 
 /* How often one call was tried; zeroed before the first. */
 struct nine_tries {
@@ -237,6 +255,43 @@ int nine_open(struct netfs_node *node, int flags, struct netfs_file **out);
 int nine_close(struct netfs_file *file);
 int nine_fsync(struct netfs_file *file, bool data_only);
 int nine_readdir(struct netfs_file *file, uint64_t pos, bool plus, netfs_dirent_fn fn, void *arg);
+
+/* ---- nine_create.c ---- */
+
+int nine_mkdir(struct netfs_node *dir, const char *name, mode_t mode,
+	       const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr);
+int nine_mknod(struct netfs_node *dir, const char *name, mode_t mode, dev_t rdev,
+	       const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr);
+int nine_symlink(struct netfs_node *dir, const char *name, const char *target,
+		 const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr);
+int nine_create(struct netfs_node *dir, const char *name, int flags, mode_t mode,
+		const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr,
+		struct netfs_file **file);
+
+/* ---- nine_change.c ---- */
+
+int nine_setattr(struct netfs_node *node, struct netfs_file *file, unsigned int which,
+		 const struct stat *st, struct netfs_attr *attr);
+int nine_link_make(struct netfs_node *node, struct netfs_node *dir, const char *name,
+		   struct netfs_attr *attr);
+int nine_unlink(struct netfs_node *dir, const char *name, struct netfs_node *node);
+int nine_rmdir(struct netfs_node *dir, const char *name, struct netfs_node *node);
+int nine_rename(struct netfs_node *dir, const char *name, struct netfs_node *node,
+		struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
+		unsigned int flags);
+
+/* ---- nine_xattr.c ---- */
+
+int64_t nine_getxattr(struct netfs_node *node, const char *name, void *buf, size_t size);
+int64_t nine_listxattr(struct netfs_node *node, void *buf, size_t size);
+int nine_setxattr(struct netfs_node *node, const char *name, const void *buf, size_t size,
+		  int flags);
+int nine_removexattr(struct netfs_node *node, const char *name);
+
+/* ---- nine_lock.c ---- */
+
+int nine_lock(struct netfs_file *file, const struct netfs_lock *lock);
+int nine_getlock(struct netfs_file *file, struct netfs_lock *lock);
 
 /* ---- nine_io.c ---- */
 

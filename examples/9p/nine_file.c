@@ -33,6 +33,16 @@ uint32_t nine_open_flags(int flags)
 
 /* ---- opening ---- */
 
+/* nfs-ganesha takes no notice of O_TRUNC. */
+static int truncate_opened(struct nine_fid *fid)
+{
+	const struct p9_setattr set = { .valid = P9_SET_SIZE };
+	struct p9_attr a;
+	int err = p9_getattr(client_of(fid), fid->fid, &a);
+
+	return err || !a.size ? err : p9_setattr(client_of(fid), fid->fid, &set);
+}
+
 /* Servers that go by names open whatever has the name by then. */
 static int open_fid(struct nine_node *n, struct nine_fid *from, uint32_t flags,
 		    struct nine_fid **out)
@@ -46,6 +56,8 @@ static int open_fid(struct nine_node *n, struct nine_fid *from, uint32_t flags,
 	err = p9_lopen_qid(client_of(fid), fid->fid, flags, NULL, &opened);
 	if (!err && opened.path != n->qid_path)
 		err = -ESTALE;
+	if (!err && flags & P9_O_TRUNC)
+		err = truncate_opened(fid);
 	if (err)
 		nine_fid_put(fid);
 	else
@@ -117,6 +129,38 @@ int nine_close(struct netfs_file *file)
 	return 0;
 }
 
+/* The server that is asked after the connection was lost may have lost what the other one took. It
+ * can't tell, so whoever wants to be sure is told that nobody knows. */
+static int fsync_once(struct nine_file *f, struct nine_fid *fid, bool data_only)
+{
+	bool unsynced;
+	int err;
+
+	if (atomic_exchange(&f->lost_writes, false))
+		return -EIO;
+	unsynced = atomic_exchange(&f->unsynced, false);
+	err = p9_fsync(client_of(fid), fid->fid, data_only);
+	if (err && unsynced)
+		atomic_store(&f->unsynced, true);
+	return err;
+}
+
+int nine_fsync(struct netfs_file *file, bool data_only)
+{
+	struct nine_file *f = file_of(file);
+	struct nine_tries tries = { 0 };
+	struct nine_fid *fid;
+	int err;
+
+	do {
+		err = nine_file_fid(f, &fid);
+		if (err)
+			return err;
+		err = fsync_once(f, fid, data_only);
+	} while (nine_file_again(f, fid, err, &tries));
+	return err;
+}
+
 /* ---- its fid ---- */
 
 struct nine_fid *nine_file_fid_now(struct nine_file *f)
@@ -143,6 +187,8 @@ static int reopen(struct nine_file *f, struct nine_fid **out)
 	if (err)
 		return err;
 	atomic_store(&f->io_max, p9_read_max(client_of(fresh), fresh->fid));
+	if (atomic_exchange(&f->unsynced, false))
+		atomic_store(&f->lost_writes, true);
 	pthread_mutex_lock(&f->lock);
 	old = f->fid;
 	f->fid = fresh;

@@ -89,6 +89,8 @@ static void ended(struct nine_io *p, int64_t ret)
 	bool lost = ret < 0 && fs->reconnect && p9_error(client_of(fid));
 	bool cancelled;
 
+	if (p->writes && ret > 0)
+		atomic_store_explicit(&file_of(io->file)->unsynced, true, memory_order_relaxed);
 	pthread_mutex_lock(&fs->io_lock);
 	p->fid = NULL;
 	p->state = IO_IDLE;

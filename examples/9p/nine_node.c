@@ -106,6 +106,87 @@ struct nine_name *nine_name_new(struct nine_node *dir, const char *text)
 	return name;
 }
 
+void nine_name_free(struct nine_name *name)
+{
+	name->next = NULL;
+	names_free(name);
+}
+
+/* Two nodes may stand for one directory. */
+static bool is_name(const struct nine_name *name, const struct nine_node *dir, const char *text)
+{
+	return (name->parent == dir || name->parent->qid_path == dir->qid_path) &&
+	       !strcmp(name->name, text);
+}
+
+/* With the names' lock held: the place in @n's list of this name, or of its end. */
+static struct nine_name **find_name(struct nine_node *n, const struct nine_node *dir,
+				    const char *text)
+{
+	struct nine_name **at = &n->names;
+
+	while (*at && !is_name(*at, dir, text))
+		at = &(*at)->next;
+	return at;
+}
+
+/* With the names' lock held: what was walked to by @n's names before isn't good any more. */
+static void mark_moved(struct nine_node *n)
+{
+	atomic_store(&n->moved, atomic_fetch_add(&nine_of_node(n)->moves, 1) + 1);
+}
+
+void nine_name_add(struct nine_node *n, struct nine_name *name)
+{
+	struct nine_name **at;
+
+	pthread_mutex_lock(&nine_of_node(n)->names);
+	at = &n->names;
+	while (*at)
+		at = &(*at)->next;
+	*at = name;
+	/* It had none, and was known to some server only. */
+	if (atomic_exchange(&n->nameless, false))
+		mark_moved(n);
+	pthread_mutex_unlock(&nine_of_node(n)->names);
+}
+
+void nine_name_drop(struct nine_node *n, struct nine_node *dir, const char *text)
+{
+	struct nine_name **at, *gone;
+
+	pthread_mutex_lock(&nine_of_node(n)->names);
+	at = find_name(n, dir, text);
+	gone = *at;
+	if (gone) {
+		*at = gone->next;
+		mark_moved(n);
+		atomic_store(&n->nameless, !n->names);
+	}
+	pthread_mutex_unlock(&nine_of_node(n)->names);
+	if (gone)
+		nine_name_free(gone);
+}
+
+void nine_name_move(struct nine_node *n, struct nine_node *dir, const char *text,
+		    struct nine_name *fresh)
+{
+	struct nine_name **at, *gone;
+
+	pthread_mutex_lock(&nine_of_node(n)->names);
+	at = find_name(n, dir, text);
+	gone = *at;
+	if (gone)
+		*at = gone->next;
+	fresh->next = n->names;
+	n->names = fresh;
+	atomic_store(&n->nameless, false);
+	mark_moved(n);
+	pthread_mutex_unlock(&nine_of_node(n)->names);
+	if (gone)
+		nine_name_free(gone);
+}
+
 /* With the names' lock held: how many names lead from the root to @n; -ESTALE: none do. */
 static int depth_of(const struct nine_node *n)
 {
@@ -256,17 +337,15 @@ static int walk_again(struct nine_node *n, struct nine_fid **out)
 	return err;
 }
 
-/* What has lost its name is still known to some servers; to others its fid now means whatever has
- * been given that name. With the node's lock held. */
-static int check_nameless(struct nine_node *n)
+int nine_check_nameless(const struct nine_node *n, struct nine_fid *fid)
 {
 	struct p9_attr a;
 	int err;
 
-	if (!n->fid || !nine_link_usable(nine_of_node(n), n->fid->link))
-		return -ESTALE;
-	err = p9_getattr(client_of(n->fid), n->fid->fid, &a);
-	return err == -ENOENT || (!err && a.qid.path != n->qid_path) ? -ESTALE : err;
+	if (!atomic_load_explicit(&n->nameless, memory_order_relaxed))
+		return 0;
+	err = p9_getattr(client_of(fid), fid->fid, &a);
+	return err == -ENOENT || (!err && (a.qid.path != n->qid_path || a.nlink)) ? -ESTALE : err;
 }
 
 /* With the node's lock held; *@old is to be given back after it. */
@@ -278,7 +357,7 @@ static int find_fid(struct nine_node *n, struct nine_fid **old)
 	int err;
 
 	if (atomic_load_explicit(&n->nameless, memory_order_relaxed))
-		return check_nameless(n);
+		return usable ? nine_check_nameless(n, n->fid) : -ESTALE;
 	if (usable && !was_moved(fs, n, n->fid))
 		return 0;
 	err = walk_again(n, &fresh);
@@ -406,7 +485,9 @@ static int getattr_of_file(struct nine_node *n, struct nine_file *f, struct netf
 
 	if (!fid)
 		return -ESTALE;
-	err = p9_getattr(client_of(fid), fid->fid, &a);
+	err = nine_check_nameless(n, fid);
+	if (!err)
+		err = p9_getattr(client_of(fid), fid->fid, &a);
 	if (!err)
 		err = nine_take_attr(n, &a, attr);
 	nine_fid_put(fid);

@@ -15,7 +15,8 @@
 struct nine_fixture {
 	struct realserver server;
 	struct netfs *fs;
-	struct netfs_node *root;
+	struct netfs_node *root; /* an empty folder of the test's */
+	char folder[32];         /* its name */
 };
 
 extern struct nine_fixture t;
@@ -24,12 +25,12 @@ extern const struct netfs_ops *const ops;
 /* From argv the server's kind. 0, or it was said why there is none. */
 int nine_main(int argc, char **argv);
 int nine_end(void **state);
-/* Each test has an empty export, and a connection of its own that comes back. */
+/* Each test has an empty folder, and a connection of its own that comes back. */
 int nine_setup(void **state);
 int nine_teardown(void **state);
 #define nine_test(fn) cmocka_unit_test_setup_teardown(fn, nine_setup, nine_teardown)
 
-/* The path of @name in the exported folder, as the server's own filesystem has it. In one of a few
+/* The path of @name in the test's folder, as the server's own filesystem has it. In one of a few
  * static buffers. */
 const char *local(const char *name);
 void local_write(const char *name, const void *data, size_t len);

@@ -77,6 +77,7 @@ static void write_ganesha_conf(const struct realserver *s)
 		"_9P { _9P_TCP_Port = %u; _9P_TCP_Msize = 65536; }\n"
 		"EXPORT { Export_Id = 1; Path = %s; Pseudo = /exp; Tag = exp; Protocols = 9P;"
 		" Access_Type = RW; Squash = No_Root_Squash; SecType = sys; Transports = TCP;"
+		" Attr_Expiration_Time = 0;"
 		" FSAL { Name = VFS; } }\n"
 		"LOG { Default_Log_Level = EVENT; }\n",
 		free_port(), s->dir, s->port, s->export);
