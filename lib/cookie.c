@@ -75,8 +75,7 @@ void fsc_cookie_unpin(struct fsc_cookie *cookie)
 	fsc_spin_unlock(&cookie->lock, irq);
 }
 
-/* For now, with nothing pending and nothing that speaks against it. */
-static struct fsc_gen *usable_gen(struct fsc_cookie *cookie)
+struct fsc_gen *fsc_cookie_usable_gen(struct fsc_cookie *cookie)
 {
 	fsc_spin_assert_held(&cookie->lock);
 	if (cookie->state != FSC_COOKIE_ACTIVE || !cookie->uses || cookie->uncached ||
@@ -93,7 +92,7 @@ struct fsc_gen *fsc_cookie_gen(struct fsc_cookie *cookie, uint64_t size)
 	 * A client that believes in another size than the coherency data came with reads past us:
 	 * the granule with the object's end would be padded at the wrong place.
 	 */
-	struct fsc_gen *gen = cookie->size == size ? usable_gen(cookie) : NULL;
+	struct fsc_gen *gen = cookie->size == size ? fsc_cookie_usable_gen(cookie) : NULL;
 
 	fsc_spin_unlock(&cookie->lock, irq);
 	return gen;
@@ -102,10 +101,33 @@ struct fsc_gen *fsc_cookie_gen(struct fsc_cookie *cookie, uint64_t size)
 struct fsc_gen *fsc_cookie_gen_now(struct fsc_cookie *cookie)
 {
 	unsigned long irq = fsc_spin_lock(&cookie->lock);
-	struct fsc_gen *gen = usable_gen(cookie);
+	struct fsc_gen *gen = fsc_cookie_usable_gen(cookie);
 
 	fsc_spin_unlock(&cookie->lock, irq);
 	return gen;
+}
+
+/* --- Nothing is believed any more ------------------------------------------------------------- */
+
+/* Nothing that begins after this sees the old object; the rest of it is work. */
+static void expire(struct fsc_cookie *cookie)
+{
+	fsc_spin_assert_held(&cookie->lock);
+	cookie->version++;
+	cookie->proven = false;
+	cookie->dirty = false;
+	if (cookie->obj)
+		fsc_object_expire(cookie->obj);
+	fsc_cookie_kick(cookie);
+}
+
+void fsc_cookie_give_up(struct fsc_cookie *cookie)
+{
+	fsc_spin_assert_held(&cookie->lock);
+	if (!cookie->uncached) {
+		cookie->uncached = true;
+		expire(cookie);
+	}
 }
 
 /* --- Acquire and relinquish ------------------------------------------------------------------ */
@@ -142,6 +164,18 @@ int fsc_cookie_acquire(struct fsc_volume *vol, const struct fsc_cookie_params *p
 	return ret;
 }
 
+/* The last use is over. What was changed and never told the meaning of isn't worth more than the
+ * proof was. */
+static void end_use(struct fsc_cookie *cookie)
+{
+	fsc_spin_assert_held(&cookie->lock);
+	cookie->uses = 0;
+	cookie->modifying = false;
+	cookie->proven = false;
+	if (cookie->dirty)
+		expire(cookie);
+}
+
 /* True: it was the last reference, and the object is to be closed: by a work item if @kick. */
 static bool give_back(struct fsc_cookie *cookie, bool retire, bool kick)
 {
@@ -152,7 +186,7 @@ static bool give_back(struct fsc_cookie *cookie, bool retire, bool kick)
 	last = --cookie->users == 0;
 	if (last) {
 		cookie->retire = retire;
-		cookie->uses = 0;
+		end_use(cookie);
 		if (kick)
 			fsc_cookie_kick(cookie);
 	}
@@ -213,7 +247,9 @@ static bool begin_use(struct fsc_cookie *cookie, bool will_modify)
 		    (first && cookie->state == FSC_COOKIE_FAILED);
 
 	cookie->modifying |= will_modify;
-	cookie->uncached &= !first;
+	/* A change that is still under way isn't known to the generation. */
+	if (first && fsc_list_empty(&cookie->changes))
+		cookie->uncached = false;
 	if (look)
 		fsc_cookie_move(cookie, FSC_COOKIE_LOOKING_UP);
 	/* An invalidation under way is the same to whoever waits: no object yet. */
@@ -274,7 +310,7 @@ void fsc_cookie_unuse(struct fsc_cookie *cookie)
 	FSC_ASSERT(cookie->uses > 0);
 	last = --cookie->uses == 0;
 	if (last)
-		cookie->modifying = false;
+		end_use(cookie);
 	fsc_spin_unlock(&cookie->lock, irq);
 	if (last)
 		fsc_side_note(cookie->side, cookie, 0);
@@ -282,14 +318,9 @@ void fsc_cookie_unuse(struct fsc_cookie *cookie)
 
 /* --- Invalidation ----------------------------------------------------------------------------- */
 
-/* Nothing that begins after this sees the old object; the rest of it is work. */
-static void expire(struct fsc_cookie *cookie)
+bool fsc_cookie_params_ok(const struct fsc_cookie_params *params)
 {
-	fsc_spin_assert_held(&cookie->lock);
-	cookie->version++;
-	if (cookie->obj)
-		fsc_object_expire(cookie->obj);
-	fsc_cookie_kick(cookie);
+	return params && params->coherency.len <= FSC_COHERENCY_MAX && params->size <= INT64_MAX;
 }
 
 void fsc_cookie_invalidate(struct fsc_cookie *cookie, const struct fsc_cookie_params *now,
@@ -303,7 +334,7 @@ void fsc_cookie_invalidate(struct fsc_cookie *cookie, const struct fsc_cookie_pa
 			done->fn(done);
 		return;
 	}
-	known = now && now->coherency.len <= FSC_COHERENCY_MAX && now->size <= INT64_MAX;
+	known = fsc_cookie_params_ok(now);
 	irq = fsc_spin_lock(&cookie->lock);
 	if (known) {
 		fsc_cookie_label(cookie, now);
@@ -311,7 +342,7 @@ void fsc_cookie_invalidate(struct fsc_cookie *cookie, const struct fsc_cookie_pa
 	}
 	/* The coming write is not proven to be the only one (I10): nothing is kept until it is
 	 * over. Nor is anything that there is no telling the version of. */
-	cookie->uncached = cookie->modifying || !known;
+	cookie->uncached = cookie->modifying || !fsc_list_empty(&cookie->changes) || !known;
 	if (done) {
 		done->next = cookie->events;
 		cookie->events = done;

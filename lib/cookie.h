@@ -68,6 +68,8 @@ struct fsc_cookie {
 	uint32_t users, uses, pins;
 	bool retire;     /* discard when closed */
 	bool modifying;  /* one of the uses may write */
+	bool proven;     /* and nobody else does, as long as this use lasts (I10) */
+	bool dirty;      /* changed under that, and not said yet what the file is now */
 	bool uncached;   /* until the last use ends, whatever the state */
 	bool referenced; /* read since the look for somebody to park came by */
 	bool park;       /* close the object, others need its file */
@@ -79,6 +81,7 @@ struct fsc_cookie {
 	uint64_t keep_after_ms;
 	struct fsc_list lookers;
 	struct fsc_list downloads;
+	struct fsc_list changes; /* turn.c: in the order of their starts */
 	uint64_t size;
 	uint8_t coherency_len;
 	uint8_t coherency[FSC_COHERENCY_MAX];
@@ -101,6 +104,17 @@ void fsc_cookie_unpin(struct fsc_cookie *cookie);
 /* The generation that a read of a file of @size bytes may use, pinned, or NULL [any]. */
 struct fsc_gen *fsc_cookie_gen(struct fsc_cookie *cookie, uint64_t size);
 struct fsc_gen *fsc_cookie_gen_now(struct fsc_cookie *cookie); /* the same, of whatever size [any] */
+struct fsc_gen *fsc_cookie_usable_gen(struct fsc_cookie *cookie); /* the same; lock */
+/* Is the object just being looked up or replaced? lock */
+static inline bool fsc_cookie_is_pending(const struct fsc_cookie *cookie)
+{
+	return cookie->state == FSC_COOKIE_LOOKING_UP || cookie->version != cookie->clean;
+}
+/* The first change without proof, or proof that is worth nothing any more: what is stored goes, and
+ * nothing is kept until the last use ends. lock [any] */
+void fsc_cookie_give_up(struct fsc_cookie *cookie);
+/* Do they say what a file is? NULL is fine. */
+bool fsc_cookie_params_ok(const struct fsc_cookie_params *params);
 /* What is stored in @gen was found to be wrong: drop it, if it is still the current one [any]. */
 void fsc_cookie_discard(struct fsc_cookie *cookie, struct fsc_gen *gen);
 /* Is there a look-up to wait for? Begins one for a cookie that lost its object while in use. True:

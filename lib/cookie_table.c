@@ -147,6 +147,7 @@ struct fsc_cookie *fsc_cookie_alloc(struct fsc_volume *vol, const struct fsc_coo
 	fsc_list_init(&cookie->in_lru);
 	fsc_list_init(&cookie->lookers);
 	fsc_list_init(&cookie->downloads);
+	fsc_list_init(&cookie->changes);
 	cookie->users = 1;
 	cookie->keep_after_ms = params->keep_after_ms;
 	fsc_cookie_label(cookie, params);

@@ -8,6 +8,7 @@
  * do.
  */
 #include "cookie.h"
+#include "turn.h"
 
 enum job { NOTHING, REPLACE, CLOSE, OPEN, PARK };
 
@@ -283,6 +284,7 @@ void fsc_cookie_settle_parked(struct fsc_cookie *cookie)
 		tell(done);
 		fsc_cookie_unpin(cookie);
 	}
+	fsc_changes_resume(cookie);
 }
 
 static bool wants_object(struct fsc_cookie *cookie)

@@ -26,10 +26,13 @@ void fsc_side_note(struct fsc_side *side, struct fsc_cookie *cookie, int change)
 }
 
 /* May it be closed now? Then it is marked, and its memory held. */
-static bool choose(struct fsc_cookie *cookie)
+static bool choose(struct fsc_cookie *cookie, bool last)
 {
 	unsigned long irq = fsc_spin_lock(&cookie->lock);
 	bool yes = cookie->state == FSC_COOKIE_ACTIVE && !cookie->pins && !cookie->referenced;
+
+	/* That would cost what it has. */
+	yes = yes && (last || !cookie->dirty);
 
 	cookie->referenced = false;
 	if (yes) {
@@ -52,7 +55,7 @@ static struct fsc_cookie *choose_from(struct fsc_list *list, uint32_t passes)
 			bool end = node == last;
 
 			next = node->next;
-			if (choose(cookie))
+			if (choose(cookie, !passes))
 				return cookie;
 			fsc_list_del(node);
 			fsc_list_add_tail(list, node);
