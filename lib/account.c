@@ -105,11 +105,10 @@ void fsc_space_unknown(struct fsc_cache *cache)
 	fsc_spin_unlock(&cache->space_lock, irq);
 }
 
-void fsc_space_removed(struct fsc_cache *cache)
+void fsc_space_removing(struct fsc_cache *cache)
 {
 	unsigned long irq = fsc_spin_lock(&cache->space_lock);
 
-	/* A count that is still to come won't find it, but what it occupied is given back later. */
 	if (!cache->used_known)
 		cache->used_moved = true;
 	fsc_spin_unlock(&cache->space_lock, irq);

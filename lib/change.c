@@ -173,6 +173,7 @@ static int punch(struct fsc_gen *gen, uint64_t start, uint64_t end)
 	end = fsc_min64(end, fsc_granules(gen->file_size));
 	if (!gen->file || start >= end)
 		return 0;
+	fsc_space_removing(cache);
 	err = cache->be->ops->punch(gen->file, pos, (end - start) << FSC_GRANULE_SHIFT);
 	if (err)
 		fsc_cache_error(cache, err, "punching a backing file");
@@ -241,6 +242,7 @@ static int resize_file(struct fsc_gen *gen, uint64_t old, uint64_t size)
 
 	if (!gen->file)
 		return 0;
+	fsc_space_removing(gen->cache);
 	if (gen->file_size > keep)
 		err = ops->resize(gen->file, keep);
 	if (!err)

@@ -324,7 +324,9 @@ void fsc_space_give(struct fsc_cache *cache, uint64_t bytes); /* [any] not store
 /* Something went, or couldn't be counted: a clean end claims to know nothing, and the next open
  * counts anew [any]. */
 void fsc_space_unknown(struct fsc_cache *cache);
-void fsc_space_removed(struct fsc_cache *cache); /* [any] a name went whose file is still charged */
+/* [any] Before something on the disk becomes less that is given back afterwards: a count under way
+ * may miss it, and what it doesn't have must not be taken off it. */
+void fsc_space_removing(struct fsc_cache *cache);
 /* No longer current, nothing in flight: what its file occupies, slots and what failed stores left
  * there too, as against what was counted for it [waits]. */
 void fsc_space_recount(struct fsc_gen *gen);

@@ -132,6 +132,7 @@ static int remove_unless_open(struct fsc_volume *vol, struct victim *v)
 	struct fsc_stat st;
 	int err = -EBUSY;
 
+	fsc_space_removing(vol->cache);
 	fsc_mutex_lock(&vol->table_mutex);
 	if (!*fsc_volume_find(vol, v->path))
 		err = ops->dir_stat(vol->dir, v->path, &st);
@@ -151,6 +152,7 @@ static int remove_from_closed(struct fsc_cache *cache, const struct victim *v)
 	err = cache->be->ops->dir_open(cache->be, cache->cache_dir, v->volume, false, &dir);
 	if (err)
 		return err;
+	fsc_space_removing(cache);
 	err = cache->be->ops->unlink(dir, v->path, NULL);
 	cache->be->ops->dir_close(dir);
 	return err;

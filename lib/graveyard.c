@@ -91,6 +91,7 @@ static int remove_folder(struct fsc_cache *cache, struct fsc_dir *parent, const 
 static int remove_tree(struct fsc_cache *cache, struct fsc_dir *parent, const char *name, int depth)
 {
 	struct fsc_stat st;
+	bool counted;
 	int err;
 
 	err = cache->be->ops->dir_stat(parent, name, &st);
@@ -98,9 +99,12 @@ static int remove_tree(struct fsc_cache *cache, struct fsc_dir *parent, const ch
 		return err;
 	if (st.type == FSC_FILE_DIR)
 		return remove_folder(cache, parent, name, depth);
-	err = cache->be->ops->unlink(parent, name, NULL);
 	/* While the count is still to come these aren't in it: what others stored meanwhile is. */
-	if (!err && st.nlink <= 1 && !cache->scan_due)
+	counted = !cache->scan_due;
+	if (counted)
+		fsc_space_removing(cache);
+	err = cache->be->ops->unlink(parent, name, NULL);
+	if (!err && st.nlink <= 1 && counted)
 		fsc_space_give(cache, st.bytes);
 	return err;
 }

@@ -87,6 +87,7 @@ int fsc_object_drop_name(struct fsc_object *obj, bool *gone)
 	int err;
 
 	deface(obj);
+	fsc_space_removing(obj->vol->cache);
 	err = ops->unlink(obj->vol->dir, obj->path, NULL);
 	*gone = err == 0;
 	if (err == -ENOENT)
@@ -96,8 +97,6 @@ int fsc_object_drop_name(struct fsc_object *obj, bool *gone)
 	if (err)
 		err = disarm(obj, err);
 	*gone = !err;
-	if (*gone)
-		fsc_space_removed(obj->vol->cache);
 	return err;
 }
 

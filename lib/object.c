@@ -155,6 +155,7 @@ static int cut_file(struct lookup *lu, uint64_t size)
 	uint64_t before = lu->st.bytes;
 	int err;
 
+	fsc_space_removing(cache);
 	err = cache->be->ops->resize(lu->file, size);
 	if (!err)
 		err = cache->be->ops->stat(lu->file, &lu->st);

@@ -264,6 +264,7 @@ static int fit_file(struct save *s)
 
 	if (!s->rec.complete || gen->file_size == s->size)
 		return 0;
+	fsc_space_removing(gen->cache);
 	err = gen->cache->be->ops->resize(gen->file, s->size);
 	if (err)
 		return err;

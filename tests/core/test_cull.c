@@ -474,6 +474,52 @@ static void cull_task(void *arg)
 	fsc_cache_cull(((struct world *)arg)->cache, UINT64_MAX, NULL);
 }
 
+/* Few, so that the count is soon over. */
+static void few_first(struct world *w)
+{
+	w->params.max_bytes = 1000 * K;
+	w->backend.ids_known = true;
+	world_open(w);
+	make(w, 0, 3, 3 * K);
+	sim_kill();
+}
+
+static void cull_some_task(void *arg)
+{
+	fsc_cache_cull(((struct world *)arg)->cache, 6 * K, NULL);
+}
+
+/* The same for what is culled. */
+static void culled_second(struct world *w)
+{
+	struct fsc_stat st;
+	uint64_t bytes = 0;
+	sim_task_id task;
+
+	w->params.max_bytes = 1000 * K;
+	w->backend.ids_known = true;
+	world_open(w);
+	sim_sleep_us(sim_random(600));
+	task = sim_spawn(cull_some_task, w);
+	sim_join(task);
+	sim_sleep_ms(1000);
+	world_reopen(w);
+	sim_sleep_ms(1000);
+	for (uint64_t i = 0; i < 3; i++) {
+		if (!simstore_stat(w->store, obj_path(&files[i]), &st))
+			bytes += st.bytes;
+	}
+	CHECK_EQ(bytes, 3 * K);
+	CHECK_EQ(world_stats(w).bytes_used, bytes);
+	world_close(w);
+}
+
+static void what_is_culled_during_the_count_is_not_taken_off_it(void **state)
+{
+	(void)state;
+	each_seed_killed(20 * SEEDS, few_first, culled_second);
+}
+
 static void grown_meanwhile(struct world *w)
 {
 	struct netfs_file *f = &files[0];
@@ -539,6 +585,7 @@ int main(void)
 		cmocka_unit_test(after_an_unclean_stop_it_is_counted_anew),
 		cmocka_unit_test(what_is_stored_before_the_count_is_not_lost_from_it),
 		cmocka_unit_test(what_is_removed_before_the_count_is_not_taken_off_it),
+		cmocka_unit_test(what_is_culled_during_the_count_is_not_taken_off_it),
 		cmocka_unit_test(what_grew_since_it_was_chosen_is_given_back_whole),
 		cmocka_unit_test(closing_ends_a_walk),
 	};
