@@ -9,6 +9,12 @@
 # a process behind, however it ends.
 # shellcheck shell=sh
 
+# Mounts of our own: a mount namespace that anybody else makes meanwhile would take a copy of ours
+# along, and keep a filesystem mounted of which the next one here is a copy.
+if [ -z "${FSC_OWN_MOUNTS-}" ] && unshare -m true 2>/dev/null; then
+	FSC_OWN_MOUNTS=1 exec unshare -m sh "$0" "$@"
+fi
+
 crash=$(cd "$(dirname "$0")" && pwd)
 . "$crash/../lib.sh"
 
