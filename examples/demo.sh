@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# demo.sh - watch a 9P client read from a real 9P server once, and from its cache from then on.
+# demo.sh - watch a 9P client read from a real 9P server once, and from its cache from then on: by
+# commands, and as a filesystem that is mounted (where there is /dev/fuse).
 #
 #   sh examples/demo.sh
 #
 # On Debian 12, as root or as someone who may use sudo. Installs what it needs, builds into
 # build/demo, works in a temporary folder and removes it. Bytes from the server are counted by a
 # proxy between client and server, not by the client. Status 0 only if every byte was right and the
-# warm pass fetched none.
+# warm passes fetched none.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -34,7 +35,7 @@ as_root() {
 install_packages() {
 	missing=
 	for package in build-essential meson ninja-build pkg-config liburing-dev libjson-c-dev libmd-dev \
-		libcmocka-dev diod python3; do
+		libfuse3-dev fuse3 libnfs-dev libcmocka-dev diod python3; do
 		status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)
 		[ "$status" = installed ] || missing="$missing $package"
 	done
@@ -58,6 +59,7 @@ build() {
 
 cleanup() {
 	trap - EXIT INT TERM HUP
+	is_mounted && fusermount3 -u -z "$dir/mnt"
 	for pid in $client_pid $proxy_pid $server_pid; do
 		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
 	done
@@ -165,32 +167,48 @@ fail() {
 	failures=$((failures + 1))
 }
 
-# How many files' sums were right; every one must be.
+sums() { # FOLDER
+	(cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
+}
+
+# How many files' sums, in $dir/have, were right; every one must be.
 verify() {
-	(cd "$dir/export" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$dir/want"
-	(cd "$dir/got" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$dir/have"
+	sums "$dir/export" >"$dir/want"
 	files=$(grep -Fxc -f "$dir/want" "$dir/have")
 	cmp -s "$dir/want" "$dir/have" || fail "$1: what was delivered differs from what the server has"
 }
 
-pass() { # NAME: everything through fsc9p into a folder, compared with the server's
+began() {
 	rm -rf "$dir/got" "$dir/stats.json"
 	start_proxy
 	started=$(date +%s%N)
-	fsc9p --stats "$dir/stats.json" get -r / "$dir/got" || fail "$1: fsc9p ended with $?"
-	took_ms=$((($(date +%s%N) - started) / 1000000 + 1))
+}
+
+ended() { # NAME: $took_ms is known, the program has ended, and $dir/have are the sums
 	stop_proxy
 	verify "$1"
 	from_server=$(json "$dir/count.json" rread_bytes)
-	from_cache=$(json "$dir/stats.json" cache_read_bytes)
 	said=$(json "$dir/stats.json" server_read_bytes)
 	[ "$from_server" = "$said" ] ||
 		fail "$1: the proxy counted $from_server bytes, fsc9p $said"
-	bytes=$(find "$dir/got" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }')
+	bytes=$(find "$dir/export" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }')
+	from_cache=$((bytes > from_server ? bytes - from_server : 0))
 	printf '%-22s %16s %16s %10s %10s\n' "$1" "$from_server" "$from_cache" \
 		"$((bytes / 1000 / took_ms))" "$files" >>"$dir/table"
 	printf '%s: %s bytes from the server, %s from the cache, %s files right\n' \
 		"$1" "$from_server" "$from_cache" "$files"
+}
+
+milliseconds() {
+	echo $((($(date +%s%N) - started) / 1000000 + 1))
+}
+
+pass() { # NAME: everything through fsc9p into a folder, compared with the server's
+	began
+	fsc9p --stats "$dir/stats.json" get -r / "$dir/got" || fail "$1: fsc9p ended with $?"
+	took_ms=$(milliseconds)
+	sums "$dir/got" >"$dir/have"
+	ended "$1"
 }
 
 # A client that is killed while it fills an empty cache.
@@ -207,11 +225,55 @@ killed_pass() {
 	client_pid=
 	stop_proxy
 	pass "after kill -9"
-	kept=$from_cache
+	kept=$(json "$dir/stats.json" cache_read_bytes)
 }
 
 enough_cached() {
 	[ "$(du -sk "$dir/cache" 2>/dev/null | cut -f 1)" -gt $((big_mib * 200)) ]
+}
+
+# --- The mount -----------------------------------------------------------------------------------
+
+is_mounted() {
+	mountpoint -q "$dir/mnt"
+}
+
+# Everything is read where it is mounted, by a program that knows nothing of any cache.
+mount_pass() { # NAME
+	began
+	fsc9p --stats "$dir/stats.json" mount "$dir/mnt" || {
+		fail "$1: fsc9p mount ended with $?"
+		stop_proxy
+		return 1
+	}
+	started=$(date +%s%N)
+	cp -r "$dir/mnt" "$dir/got" || fail "$1: not all could be copied"
+	took_ms=$(milliseconds)
+	sums "$dir/got" >"$dir/have"
+	fusermount3 -u "$dir/mnt" || fail "$1: not unmounted"
+	# written when all is saved, as the last thing that it does
+	wait_for test -s "$dir/stats.json" || fail "$1: fsc9p did not end"
+	ended "$1"
+	passthrough=$(json "$dir/stats.json" passthrough_opens)
+}
+
+mount_passes() {
+	if ! [ -c /dev/fuse ] || ! (: <>/dev/fuse) 2>/dev/null; then
+		echo "the mount is not shown: there is no /dev/fuse here, or it can't be opened"
+		return
+	fi
+	rm -rf "$dir/cache"
+	mkdir "$dir/mnt"
+	say "the same files in a mounted filesystem: fsc9p mount, with an empty cache"
+	mount_pass "mounted, cold" || return
+	say "unmounted, and mounted again: warm"
+	mount_pass "mounted, warm" || return
+	[ "$from_server" = 0 ] || fail "mounted, warm: $from_server bytes came from the server"
+	if [ "$passthrough" -gt 0 ]; then
+		echo "$passthrough opens were handed to the kernel, which read the cache by itself (passthrough)"
+	else
+		echo "no passthrough: for that the kernel has to be Linux 6.9 or later, and fsc9p run by root"
+	fi
 }
 
 server_pid=
@@ -238,6 +300,7 @@ pass "some files changed"
 killed_pass
 pass "warm again"
 [ "$from_server" = 0 ] || fail "warm again: $from_server bytes came from the server"
+mount_passes
 
 say "result"
 printf '%-22s %16s %16s %10s %10s\n' pass 'from the server' 'from the cache' 'MB/s' 'files right'

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "passthrough_abi.h"
-#include "say.h"
+#include "stats.h"
 
 /* Reads ahead, and so the largest requests. The kernel takes it if the device's own limit is as
  * high, see mount.c. */
@@ -217,10 +217,12 @@ static int choose(struct mount *m, struct open_file *f)
 		c->backing = make_backing(m, c);
 	f->backing = c->backing;
 	f->cached = !f->backing;
-	if (f->backing)
+	if (f->backing) {
 		f->backing->opens++;
-	else
+		stats_passthrough_open();
+	} else {
 		c->cached_opens++;
+	}
 	return 0;
 }
 

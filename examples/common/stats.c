@@ -12,6 +12,7 @@
 #include <json-c/json.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 #include "say.h"
 
 static struct {
-	pthread_mutex_t lock; /* covers all */
+	pthread_mutex_t lock; /* covers all but the last */
 	const char *path, *command;
 	char at[PATH_MAX]; /* from the root: a mount in the background goes to another folder */
 	struct netfs *fs;
@@ -32,6 +33,7 @@ static struct {
 	const char *kind; /* of the cache's filesystem; NULL: there was no cache */
 	bool online;
 	bool written;
+	atomic_ullong passthrough_opens;
 } stats = { .lock = PTHREAD_MUTEX_INITIALIZER, .command = "none" };
 
 /* --- What is known ---------------------------------------------------------------------------- */
@@ -79,6 +81,11 @@ void stats_cache(struct fsc_cache *cache)
 	stats.cache = cache;
 	take_counters();
 	pthread_mutex_unlock(&stats.lock);
+}
+
+void stats_passthrough_open(void)
+{
+	atomic_fetch_add_explicit(&stats.passthrough_opens, 1, memory_order_relaxed);
 }
 
 /* --- As JSON ---------------------------------------------------------------------------------- */
@@ -137,6 +144,7 @@ static struct json_object *to_json(int exit_status)
 	add(o, "wire_bytes_sent", stats.wire.bytes_sent);
 	add(o, "wire_bytes_received", stats.wire.bytes_received);
 	add_counters(o, &stats.counters);
+	add(o, "passthrough_opens", atomic_load(&stats.passthrough_opens));
 	return o;
 }
 

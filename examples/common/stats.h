@@ -17,6 +17,8 @@ void stats_command(const char *name);
 /* Where the counters are; NULL once before they go, when their last values are taken. */
 void stats_netfs(struct netfs *fs);
 void stats_cache(struct fsc_cache *cache);
+/* Of a mount: one more open of a file that the kernel reads by itself [any thread]. */
+void stats_passthrough_open(void);
 /* Write the file now, once; for an exit by _exit(). 0 or -errno, and it was said why. */
 int stats_write(int exit_status);
 
