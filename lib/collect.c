@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * collect.c - a read request, the long way: cut it into parts, start them side by side, and see
- * what came of them.
+ * collect.c - a round of a request: cut what is left of it into parts, start them side by side, and
+ * see what came of them.
  *
  * A request goes in rounds of at most FSC_PARTS_MAX parts. Nobody looks at a part before all parts
  * of its round have ended: then whoever ended the last one, or the starter if all ended while it
- * was starting them, holds the request alone and needs no lock. Next rounds are started by a work
- * item (or by the thread that waits), never by a completion: so completions don't nest, however
- * many come while a round is being started, and what allocates runs where it may sleep.
+ * was starting them, holds the request alone and needs no lock.
  */
 #include "read.h"
 #include "slice.h"
@@ -29,8 +27,9 @@ static struct fsc_part *part_new(struct fsc_read_state *rs)
 	return part;
 }
 
-static void part_free(struct fsc_part *part)
+void fsc_part_free(struct fsc_part *part)
 {
+	fsc_part_release(part);
 	if (part == &part->rs->own)
 		part->rs->own_used = false;
 	else
@@ -66,6 +65,8 @@ static void slice(struct fsc_read_state *rs, struct fsc_part *part)
 		.pos = rs->next,
 		.end = rs->end,
 		.file_size = rs->read->file_size,
+		/* Uncached, the same server read fills them in. */
+		.zero_from = rs->cached ? rs->zero_from : rs->read->file_size,
 		.cached = rs->cached,
 		.max_cache = FSC_CACHE_READ_MAX,
 		.max_server = rs->cached ? FSC_CHUNK : UINT64_MAX,
@@ -81,6 +82,8 @@ static void slice(struct fsc_read_state *rs, struct fsc_part *part)
 	part->want_end = out.want_end;
 	if (out.source == FSC_FROM_CACHE)
 		part->kind = FSC_PART_CACHE;
+	else if (out.source == FSC_ZERO_FILL)
+		part->kind = FSC_PART_ZERO;
 	else
 		part->kind = rs->cached ? FSC_PART_DOWNLOAD : FSC_PART_DIRECT;
 }
@@ -100,16 +103,20 @@ static bool start_next(struct fsc_read_state *rs)
 {
 	struct fsc_part *part = part_new(rs);
 
-	if (!part)
-		return false; /* those that are under way give their memory back */
+	if (!part) {
+		/* Those that are under way give their memory back, or somebody else does. */
+		rs->must_wait = true;
+		if (rs->can_wait && !rs->parts)
+			rs->error = -ENOMEM;
+		return false;
+	}
 	slice(rs, part);
-	if (part->kind == FSC_PART_CACHE)
-		fsc_part_cut(part);
+	fsc_part_cut(part);
 	/* A thread that waits reads the backing file itself, while the server is busy with the
 	 * rest. */
-	part->later = rs->sleeper && part->kind == FSC_PART_CACHE;
+	part->later = rs->sleeper && part->kind == FSC_PART_CACHE && !rs->prefetch;
 	if (!part->later && !start(rs, part)) {
-		part_free(part);
+		fsc_part_free(part);
 		return false;
 	}
 	rs->next = part->want_end;
@@ -117,19 +124,32 @@ static bool start_next(struct fsc_read_state *rs)
 	return !fsc_part_bounces(part) || ++rs->bounces < FSC_BOUNCES_MAX;
 }
 
-static void start_round(struct fsc_read_state *rs)
+/* Once its own downloads are under way: what is read ahead must not come before them. */
+static void note(struct fsc_read_state *rs)
+{
+	if (rs->noted || rs->must_wait || !rs->read->pattern || rs->prefetch)
+		return;
+	rs->noted = true;
+	if (rs->cached)
+		fsc_ahead_note(rs->read, rs->gen, rs->missed);
+}
+
+void fsc_collect_start(struct fsc_read_state *rs)
 {
 	struct fsc_part *part;
 	uint32_t nr = 0;
 
 	rs->must_wait = false;
+	rs->starved = false;
 	rs->bounces = 0;
 	for (part = rs->parts; part; part = part->next, nr++) {
 		if (!start(rs, part))
 			part->again = true;
 	}
-	while (nr++ < FSC_PARTS_MAX && rs->next < rs->end && start_next(rs))
+	while (nr++ < FSC_PARTS_MAX && rs->next < rs->end && !fsc_read_cancelled(rs->read) &&
+	       start_next(rs))
 		;
+	note(rs);
 	for (part = rs->parts; part; part = part->next) {
 		if (part->later && !start(rs, part))
 			part->again = true;
@@ -158,168 +178,82 @@ static bool part_result(struct fsc_read_state *rs, struct fsc_part *part)
 		rs->error = (int)part->ret;
 	else if (part->ret >= 0 && part->ret < want)
 		rs->short_at = fsc_min64(rs->short_at, part->want_start + (uint64_t)part->ret);
+	if (part->kind == FSC_PART_CACHE && !rs->prefetch) {
+		rs->cache_from = fsc_min64(rs->cache_from, part->want_start);
+		rs->cache_to = fsc_max64(rs->cache_to, part->want_end);
+	}
 	return true;
 }
 
-/* True: the request is over. Parts stand in the order of the file, but for those that come again,
- * so the first error is that of the lowest position. */
-static bool collect(struct fsc_read_state *rs)
+static void part_over(struct fsc_read_state *rs, struct fsc_part *part)
+{
+	if (rs->lend && part->ret > 0)
+		fsc_lent_add(rs, part);
+	else
+		fsc_part_free(part);
+}
+
+static bool is_trusted(struct fsc_read_state *rs)
+{
+	const struct fsc_netfs_ops *ops = rs->read->ops;
+
+	return rs->cache_from >= rs->cache_to || !ops->is_still_valid ||
+	       ops->is_still_valid(rs->read);
+}
+
+/* What the cache gave is not to be handed out: all between its first byte and its last again. */
+static void read_again(struct fsc_read_state *rs)
+{
+	rs->cached = false;
+	rs->next = rs->cache_from;
+	rs->end = fsc_min64(rs->cache_to, rs->short_at);
+	fsc_lent_drop(rs, rs->cache_from, rs->cache_to);
+	rs->cache_to = 0;
+}
+
+static bool is_whole(const struct fsc_read_state *rs)
+{
+	return !rs->parts && rs->next >= fsc_min64(rs->end, rs->short_at);
+}
+
+/* Parts stand in the order of the file, but for those that come again, so the first error is that
+ * of the lowest position. */
+static void take_results(struct fsc_read_state *rs)
 {
 	struct fsc_part *part, *next;
 
 	for (part = parts_take(rs); part; part = next) {
 		next = part->next;
 		if (part_result(rs, part))
-			part_free(part);
+			part_over(rs, part);
 		else
 			part_append(rs, part);
 	}
+}
+
+/* Of the parts that come again, those for which there is no use any more. */
+static void drop_parts(struct fsc_read_state *rs)
+{
+	struct fsc_part *part, *next;
+
 	for (part = parts_take(rs); part; part = next) {
 		next = part->next;
 		if (rs->error || part->want_start >= rs->short_at)
-			part_free(part);
+			fsc_part_free(part);
 		else
 			part_append(rs, part);
 	}
-	return rs->error || (!rs->parts && rs->next >= fsc_min64(rs->end, rs->short_at));
 }
 
-/* --- The request ------------------------------------------------------------------------------ */
-
-static void request_work(struct fsc_work *work);
-
-size_t fsc_read_piece(struct fsc_read *read)
+bool fsc_collect(struct fsc_read_state *rs)
 {
-	size_t max = read->ops->read_max ? read->ops->read_max(read) : SIZE_MAX;
-
-	return max ? max : 1;
-}
-
-static struct fsc_read_state *request_new(struct fsc_read *read, bool can_wait)
-{
-	struct fsc_read_state *rs;
-
-	rs = can_wait ? fsc_zalloc(sizeof(*rs)) : fsc_zalloc_nowait(sizeof(*rs));
-	if (!rs)
-		return NULL;
-	rs->read = read;
-	rs->cookie = read->cookie;
-	rs->end = fsc_read_end(read);
-	rs->next = read->pos;
-	rs->short_at = rs->end;
-	rs->can_wait = can_wait;
-	rs->tail = &rs->parts;
-	rs->piece = fsc_read_piece(read);
-	rs->looker.resume = &rs->work;
-	fsc_list_init(&rs->looker.node);
-	fsc_work_init(&rs->work, request_work);
-	if (rs->cookie)
-		fsc_cookie_pin(rs->cookie);
-	return rs;
-}
-
-/* Before anything is asked of the server: what is downloaded is as new as this, or newer. */
-static void sample(struct fsc_read_state *rs)
-{
-	rs->sampled = true;
-	if (rs->cookie)
-		rs->gen = fsc_cookie_gen(rs->cookie, rs->read->file_size);
-	if (rs->gen)
-		rs->change = fsc_gen_change(rs->gen);
-	rs->cached = rs->gen != NULL;
-}
-
-static int64_t request_free(struct fsc_read_state *rs)
-{
-	int64_t ret = rs->error ? rs->error : (int64_t)(rs->short_at - rs->read->pos);
-	struct fsc_cookie *cookie = rs->cookie;
-
-	fsc_gen_put(rs->gen);
-	fsc_free(rs);
-	if (cookie)
-		fsc_cookie_unpin(cookie);
-	return ret;
-}
-
-static void request_end(struct fsc_read_state *rs)
-{
-	struct fsc_read *read = rs->read;
-
-	read->ops->read_done(read, request_free(rs));
-}
-
-/* Until parts are under way that somebody else ends, or the request is over. */
-static void request_run(struct fsc_read_state *rs)
-{
-	do {
-		fsc_ref_init(&rs->left); /* ours: no part is the last while we start them */
-		start_round(rs);
-		if (!fsc_ref_put(&rs->left))
-			return;
-		if (collect(rs)) {
-			request_end(rs);
-			return;
-		}
-	} while (rs->can_wait || !rs->must_wait);
-	fsc_work_queue(rs->cookie->wq, &rs->work, 0);
-}
-
-static void request_work(struct fsc_work *work)
-{
-	struct fsc_read_state *rs = fsc_container_of(work, struct fsc_read_state, work);
-
-	rs->can_wait = true;
-	if (!rs->sampled)
-		sample(rs);
-	request_run(rs);
-}
-
-void fsc_part_ended(struct fsc_part *part)
-{
-	struct fsc_read_state *rs = part->rs;
-
-	if (!fsc_ref_put(&rs->left))
-		return;
-	if (rs->sleeper)
-		fsc_sleeper_wake(rs->sleeper);
-	else if (collect(rs))
-		request_end(rs);
-	else
-		fsc_work_queue(rs->cookie->wq, &rs->work, 0);
-}
-
-void fsc_request_start(struct fsc_read *read)
-{
-	struct fsc_read_state *rs = request_new(read, false);
-
-	if (!rs) {
-		read->ops->read_done(read, -ENOMEM);
-		return;
+	take_results(rs);
+	drop_parts(rs);
+	if (!rs->error && is_whole(rs) && !is_trusted(rs))
+		read_again(rs);
+	if (!rs->error && !is_whole(rs) && fsc_read_cancelled(rs->read)) {
+		rs->error = -ECANCELED;
+		drop_parts(rs);
 	}
-	if (rs->cookie && fsc_cookie_look(rs->cookie, &rs->looker))
-		return;
-	sample(rs);
-	request_run(rs);
-}
-
-int64_t fsc_request_wait(struct fsc_read *read)
-{
-	struct fsc_read_state *rs = request_new(read, true);
-	struct fsc_sleeper sleeper;
-
-	if (!rs)
-		return -ENOMEM;
-	if (rs->cookie)
-		fsc_cookie_look_wait(rs->cookie);
-	sample(rs);
-	fsc_sleeper_init(&sleeper);
-	rs->sleeper = &sleeper;
-	do {
-		fsc_ref_init(&rs->left);
-		start_round(rs);
-		if (!fsc_ref_put(&rs->left))
-			fsc_sleeper_sleep(&sleeper);
-	} while (!collect(rs));
-	fsc_sleeper_fini(&sleeper);
-	return request_free(rs);
+	return rs->error || is_whole(rs);
 }

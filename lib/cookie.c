@@ -389,7 +389,7 @@ static bool begin_look(struct fsc_cookie *cookie)
 bool fsc_cookie_look(struct fsc_cookie *cookie, struct fsc_looker *looker)
 {
 	unsigned long irq = fsc_spin_lock(&cookie->lock);
-	bool wait = begin_look(cookie);
+	bool wait = begin_look(cookie) && !fsc_load_acquire(looker->stop);
 
 	if (wait) {
 		looker->deadline_ms = fsc_now_ms() + LOOK_MS;
@@ -400,6 +400,17 @@ bool fsc_cookie_look(struct fsc_cookie *cookie, struct fsc_looker *looker)
 	}
 	fsc_spin_unlock(&cookie->lock, irq);
 	return wait;
+}
+
+void fsc_cookie_look_stop(struct fsc_cookie *cookie, struct fsc_looker *looker)
+{
+	unsigned long irq = fsc_spin_lock(&cookie->lock);
+
+	if (!fsc_list_empty(&looker->node)) {
+		fsc_list_del(&looker->node);
+		fsc_work_queue(cookie->wq, looker->resume, 0);
+	}
+	fsc_spin_unlock(&cookie->lock, irq);
 }
 
 static bool not_looking(void *arg)

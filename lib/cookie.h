@@ -31,9 +31,10 @@ enum fsc_cookie_state {
 	FSC_COOKIE_STATES,
 };
 
-/* A read that waits for a look-up to end. */
+/* A read that waits for a look-up to end (or for a buffer, see side.h). */
 struct fsc_looker {
-	struct fsc_list node;     /* cookie.lock */
+	struct fsc_list node;     /* cookie.lock (side.lock) */
+	const uint32_t *stop;     /* not 0 (atomic): it doesn't begin to wait */
 	uint64_t deadline_ms;
 	struct fsc_work *resume;  /* queued once, when the wait is over */
 };
@@ -120,6 +121,7 @@ void fsc_cookie_discard(struct fsc_cookie *cookie, struct fsc_gen *gen);
 /* Is there a look-up to wait for? Begins one for a cookie that lost its object while in use. True:
  * @looker->resume will be queued when it ended or took too long [any]. */
 bool fsc_cookie_look(struct fsc_cookie *cookie, struct fsc_looker *looker);
+void fsc_cookie_look_stop(struct fsc_cookie *cookie, struct fsc_looker *looker); /* [any] */
 /* The same for a thread that can wait, until that is over [waits]. */
 void fsc_cookie_look_wait(struct fsc_cookie *cookie);
 

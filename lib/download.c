@@ -10,6 +10,9 @@
  * Until it is stored the bytes are had from the buffer, so that there is no moment at which a range
  * that was downloaded is neither in a download nor present, and would be fetched again.
  *
+ * Whoever reads with FSC_READ_LEND is given the buffer itself, with a reference: from the moment
+ * at which it is all there nobody writes to it any more.
+ *
  * A download is shared only within one generation whose change counter stands as it did when the
  * request that began it was started: else a read could get bytes older than a change it was told
  * of.
@@ -29,6 +32,11 @@ void fsc_download_put(struct fsc_download *d)
 	fsc_cookie_unpin(cookie); /* last: the cache may be closed from here on */
 }
 
+uint64_t fsc_download_have(const struct fsc_download *d)
+{
+	return d->fetch.good == d->fetch.len ? d->end : d->start + d->fetch.good;
+}
+
 void fsc_download_unlist(struct fsc_download *d)
 {
 	unsigned long irq = fsc_spin_lock(&d->cookie->lock);
@@ -42,7 +50,7 @@ void fsc_download_unlist(struct fsc_download *d)
 /* What @part wanted of it: a follower that got an error nobody sent it comes again on its own. */
 static void serve(struct fsc_download *d, struct fsc_part *part)
 {
-	uint64_t have = d->start + d->fetch.good;
+	uint64_t have = fsc_download_have(d);
 	uint64_t end = fsc_min64(part->want_end, have);
 
 	if (have < part->want_end && !part->leader) {
@@ -54,8 +62,11 @@ static void serve(struct fsc_download *d, struct fsc_part *part)
 		part->ret = 0;
 	} else {
 		part->ret = (int64_t)(end - part->want_start);
-		memcpy(fsc_part_mem(part, part->want_start),
-		       (uint8_t *)d->buf.mem + (part->want_start - d->start), (size_t)part->ret);
+		if (part->rs->lend) {
+			fsc_ref_get(&d->ref);
+			part->from = d;
+		}
+		fsc_part_deliver(part, (uint8_t *)d->buf.mem + (part->want_start - d->start));
 	}
 	fsc_part_ended(part);
 }
@@ -68,6 +79,14 @@ static void serve_all(struct fsc_download *d, struct fsc_list *waiters)
 		serve(d, fsc_container_of(node, struct fsc_part, waiter));
 }
 
+/* The rest of the buffer, before anybody is given it: zeroes that weren't asked for, and what pads
+ * the last granule. */
+static void fill_up(struct fsc_download *d)
+{
+	memset((uint8_t *)d->buf.mem + d->fetch.len, 0,
+	       (size_t)fsc_round_up(d->end - d->start, FSC_GRANULE_SIZE) - d->fetch.len);
+}
+
 static void fetched(struct fsc_fetch *fetch)
 {
 	struct fsc_download *d = fsc_container_of(fetch, struct fsc_download, fetch);
@@ -75,6 +94,9 @@ static void fetched(struct fsc_fetch *fetch)
 	unsigned long irq;
 
 	fsc_list_init(&waiters);
+	fill_up(d);
+	if (d->prefetch)
+		fsc_stat_add(d->cookie->cache, FSC_STAT_PREFETCHED_BYTES, (int64_t)fetch->good);
 	irq = fsc_spin_lock(&d->cookie->lock);
 	d->ready = !fetch->error && fetch->good == fetch->len;
 	if (!d->ready)
@@ -93,7 +115,7 @@ static void fetched(struct fsc_fetch *fetch)
 
 /* --- Join or begin ---------------------------------------------------------------------------- */
 
-enum found { NONE, PRESENT, JOINED, READY, INSERTED, IN_THE_WAY };
+enum found { NONE, PRESENT, JOINED, READY, INSERTED, IN_THE_WAY, CANCELLED };
 
 static bool same_state(const struct fsc_download *d, const struct fsc_read_state *rs)
 {
@@ -163,7 +185,9 @@ static enum found join_or_insert(struct fsc_part *part, struct fsc_download **d)
 	struct fsc_download *other = find(part, &end);
 	enum found ret;
 
-	if (other) {
+	if (fsc_read_cancelled(part->rs->read)) {
+		ret = CANCELLED; /* who did it may have looked here before */
+	} else if (other) {
 		ret = join(part, other);
 		if (ret == READY || ret == JOINED)
 			*d = other;
@@ -192,12 +216,18 @@ static int download_new(struct fsc_part *part, struct fsc_download **out, uint32
 	d = fsc_zalloc_nowait(sizeof(*d) + fsc_fetch_slot_bytes(rs->read->ops, nr));
 	if (!d)
 		return -ENOMEM;
-	ret = fsc_iobuf_get(rs->cookie->side, (size_t)fsc_round_up(len, FSC_GRANULE_SIZE), true,
+	len = (size_t)fsc_round_up(len, FSC_GRANULE_SIZE);
+	ret = fsc_iobuf_get(rs->cookie->side, len, rs->ahead ? FSC_USE_AHEAD : FSC_USE_KEEP,
 			    rs->can_wait, &d->buf);
 	if (ret) {
 		fsc_free(d);
-		return ret;
+		/* Who wants it kept, and nothing else, has time. */
+		rs->starved = ret == -ENOBUFS && rs->prefetch && !rs->ahead &&
+			      fsc_iobuf_may_come(rs->cookie->side, len);
+		return rs->starved ? -EAGAIN : ret;
 	}
+	d->prefetch = rs->prefetch;
+	d->ahead = rs->ahead;
 	d->cookie = rs->cookie;
 	d->gen = rs->gen;
 	d->change = rs->change;
@@ -221,10 +251,11 @@ static void download_begin(struct fsc_part *part, struct fsc_download *d, uint32
 	fsc_gen_get(d->gen);
 	fsc_cookie_pin(d->cookie);
 	part->leader = true;
+	part->rs->missed = true;
 	d->sent_ms = fsc_now_ms();
 	d->fetch.pos = d->start;
 	d->fetch.mem.buf = d->buf.mem;
-	d->fetch.len = (size_t)(d->end - d->start);
+	d->fetch.len = (size_t)(fsc_min64(d->end, part->rs->zero_from) - d->start);
 	fsc_fetch_start(&d->fetch, d + 1, slots);
 }
 
@@ -275,6 +306,8 @@ int fsc_download_part(struct fsc_part *part)
 		return -EEXIST;
 	if (found == IN_THE_WAY)
 		return -EBUSY;
+	if (found == CANCELLED)
+		return -ECANCELED;
 	/* A part that waits may have ended; but its request goes on only when our caller lets it.
 	 */
 	fsc_stat_add(part->rs->cookie->cache, FSC_STAT_JOINED_READS, 1);
@@ -282,4 +315,68 @@ int fsc_download_part(struct fsc_part *part)
 		serve(d, part);
 	fsc_download_put(d);
 	return 0;
+}
+
+/* --- Leave ------------------------------------------------------------------------------------ */
+
+/* Is @d, which nobody waits for any more, to end? Not if most of it has come. */
+static bool unwanted(struct fsc_download *d)
+{
+	return fsc_list_empty(&d->waiters) && !d->ahead &&
+	       fsc_fetch_got(&d->fetch) < (d->end - d->start) / 2;
+}
+
+static struct fsc_part *waiter_of(struct fsc_download *d, const struct fsc_read_state *rs)
+{
+	struct fsc_list *node;
+
+	fsc_list_for_each(node, &d->waiters) {
+		struct fsc_part *part = fsc_container_of(node, struct fsc_part, waiter);
+
+		if (part->rs == rs)
+			return part;
+	}
+	return NULL;
+}
+
+/* One part of @rs out of a download, or NULL; *@dropped: that, with a reference, if it is to end. */
+static struct fsc_part *leave(struct fsc_read_state *rs, struct fsc_download **dropped)
+{
+	struct fsc_cookie *cookie = rs->cookie;
+	unsigned long irq = fsc_spin_lock(&cookie->lock);
+	struct fsc_part *part = NULL;
+	struct fsc_list *node;
+
+	*dropped = NULL;
+	fsc_list_for_each(node, &cookie->downloads) {
+		struct fsc_download *d = fsc_container_of(node, struct fsc_download, node);
+
+		part = waiter_of(d, rs);
+		if (!part)
+			continue;
+		fsc_list_del(&part->waiter);
+		if (unwanted(d)) {
+			fsc_list_del(&d->node); /* nobody joins it */
+			fsc_ref_get(&d->ref);
+			*dropped = d;
+		}
+		break;
+	}
+	fsc_spin_unlock(&cookie->lock, irq);
+	return part;
+}
+
+void fsc_downloads_leave(struct fsc_read_state *rs)
+{
+	struct fsc_download *d;
+	struct fsc_part *part;
+
+	while ((part = leave(rs, &d))) {
+		if (d && fsc_fetch_stop(&d->fetch))
+			fsc_fetch_cancel(&d->fetch);
+		if (d)
+			fsc_download_put(d);
+		part->ret = -ECANCELED;
+		fsc_part_ended(part);
+	}
 }

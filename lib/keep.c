@@ -23,6 +23,7 @@ static void keep_end(struct fsc_download *d)
 	if (d->not_kept)
 		fsc_stat_add(d->cookie->cache, FSC_STAT_NOT_KEPT_BYTES, (int64_t)d->not_kept);
 	fsc_download_unlist(d);
+	fsc_iobuf_kept(d->cookie->side, &d->buf); /* it may go on being lent for long */
 	fsc_download_put(d);
 }
 
@@ -97,14 +98,11 @@ static bool wanted(struct fsc_download *d)
 
 void fsc_keep_start(struct fsc_download *d)
 {
-	uint64_t good = d->start + d->fetch.good;
+	uint64_t good = fsc_download_have(d);
 
 	d->keep_pos = d->start;
 	if (good == d->end) {
-		size_t len = d->fetch.len;
-
-		d->keep_end = d->start + fsc_round_up(len, FSC_GRANULE_SIZE);
-		memset((uint8_t *)d->buf.mem + len, 0, (size_t)(d->keep_end - d->end));
+		d->keep_end = fsc_round_up(d->end, FSC_GRANULE_SIZE);
 	} else if (d->fetch.error) {
 		d->keep_end = fsc_round_down(good, FSC_GRANULE_SIZE);
 	} else {

@@ -47,7 +47,7 @@ static void get_buffer(struct fsc_piece *piece)
 {
 	size_t len = (size_t)(up(piece->end) - down(piece->start));
 
-	piece->keep = !fsc_iobuf_get(piece->ws->cookie->side, len, true, true, &piece->buf);
+	piece->keep = !fsc_iobuf_get(piece->ws->cookie->side, len, FSC_USE_KEEP, true, &piece->buf);
 }
 
 /* A piece up to @end; @own: from the client's memory. The last there is room for takes the rest. */

@@ -6,7 +6,7 @@
  * was allocated once stays here, up to the limit for downloads, and who finds nothing and may not
  * sleep comes again from a work item.
  */
-#include "side.h"
+#include "cookie.h"
 
 static const size_t class_size[FSC_BUFFER_CLASSES] = { 16u << 10, 64u << 10, FSC_CHUNK };
 
@@ -40,6 +40,7 @@ struct fsc_side *fsc_side_of(struct fsc_cache *cache)
 	mine->max_bytes = fsc_cache_max_keep_bytes(cache);
 	fsc_list_init(&mine->idle);
 	fsc_list_init(&mine->busy);
+	fsc_list_init(&mine->hungry);
 	fsc_spin_init(&mine->lock, "side");
 
 	/* Two volumes may get their first cookie at once. */
@@ -82,13 +83,15 @@ static size_t size_for(size_t size)
 	return class_size[i];
 }
 
-static int take(struct fsc_side *side, size_t size, struct fsc_iobuf *out)
+static int take(struct fsc_side *side, size_t size, enum fsc_iobuf_use use,
+		struct fsc_iobuf *out)
 {
+	uint64_t max = use == FSC_USE_AHEAD ? side->max_bytes / 2 : side->max_bytes;
 	unsigned long irq = fsc_spin_lock(&side->lock);
 	int ret = 0;
 
 	/* By the size asked for, not the spare one's: else large spares would use the limit up. */
-	if (out->keep && side->kept_bytes + size_for(size) > side->max_bytes)
+	if (out->keep && side->kept_bytes + size_for(size) > max)
 		ret = -ENOBUFS;
 	else
 		out->mem = take_spare(side, size, &out->size);
@@ -102,16 +105,16 @@ static int take(struct fsc_side *side, size_t size, struct fsc_iobuf *out)
 	return ret;
 }
 
-int fsc_iobuf_get(struct fsc_side *side, size_t size, bool keep, bool can_wait,
+int fsc_iobuf_get(struct fsc_side *side, size_t size, enum fsc_iobuf_use use, bool can_wait,
 		  struct fsc_iobuf *out)
 {
 	unsigned long irq;
 	int ret;
 
 	FSC_ASSERT(size <= FSC_CHUNK);
-	out->keep = keep;
+	out->keep = use != FSC_USE_BOUNCE;
 	out->mem = NULL;
-	ret = take(side, size, out);
+	ret = take(side, size, use, out);
 	if (ret != -EAGAIN || !can_wait)
 		return ret;
 
@@ -121,9 +124,33 @@ int fsc_iobuf_get(struct fsc_side *side, size_t size, bool keep, bool can_wait,
 		return -ENOMEM;
 	irq = fsc_spin_lock(&side->lock);
 	side->lent++;
-	side->kept_bytes += keep ? out->size : 0;
+	side->kept_bytes += out->keep ? out->size : 0;
 	fsc_spin_unlock(&side->lock, irq);
 	return 0;
+}
+
+/* --- And back --------------------------------------------------------------------------------- */
+
+static void not_kept_any_more(struct fsc_side *side, struct fsc_iobuf *buf)
+{
+	struct fsc_list *node;
+
+	fsc_spin_assert_held(&side->lock);
+	if (!buf->keep)
+		return;
+	buf->keep = false;
+	side->kept_bytes -= buf->size;
+	while ((node = fsc_list_pop(&side->hungry)))
+		fsc_work_queue(fsc_cache_workq(side->cache),
+			       fsc_container_of(node, struct fsc_looker, node)->resume, 0);
+}
+
+void fsc_iobuf_kept(struct fsc_side *side, struct fsc_iobuf *buf)
+{
+	unsigned long irq = fsc_spin_lock(&side->lock);
+
+	not_kept_any_more(side, buf);
+	fsc_spin_unlock(&side->lock, irq);
 }
 
 void fsc_iobuf_put(struct fsc_side *side, struct fsc_iobuf *buf)
@@ -139,7 +166,7 @@ void fsc_iobuf_put(struct fsc_side *side, struct fsc_iobuf *buf)
 	*(void **)buf->mem = side->spare[i];
 	side->spare[i] = buf->mem;
 	side->spare_bytes += buf->size;
-	side->kept_bytes -= buf->keep ? buf->size : 0;
+	not_kept_any_more(side, buf);
 	side->lent--;
 	fsc_spin_unlock(&side->lock, irq);
 	buf->mem = NULL;
@@ -159,4 +186,34 @@ void fsc_iobuf_trim(struct fsc_side *side)
 			return;
 		fsc_io_free(mem, size);
 	}
+}
+
+/* --- Waiting for some ------------------------------------------------------------------------- */
+
+bool fsc_iobuf_may_come(const struct fsc_side *side, size_t size)
+{
+	return size_for(size) <= side->max_bytes;
+}
+
+bool fsc_iobuf_wait(struct fsc_side *side, struct fsc_looker *looker)
+{
+	unsigned long irq = fsc_spin_lock(&side->lock);
+	bool wait = side->kept_bytes && side->kept_bytes + FSC_CHUNK > side->max_bytes &&
+		    !fsc_load_acquire(looker->stop);
+
+	if (wait)
+		fsc_list_add_tail(&side->hungry, &looker->node);
+	fsc_spin_unlock(&side->lock, irq);
+	return wait;
+}
+
+void fsc_iobuf_unwait(struct fsc_side *side, struct fsc_looker *looker)
+{
+	unsigned long irq = fsc_spin_lock(&side->lock);
+
+	if (!fsc_list_empty(&looker->node)) {
+		fsc_list_del(&looker->node);
+		fsc_work_queue(fsc_cache_workq(side->cache), looker->resume, 0);
+	}
+	fsc_spin_unlock(&side->lock, irq);
 }

@@ -15,6 +15,7 @@
 #define FSC_BUFFER_CLASSES 3
 
 struct fsc_cookie;
+struct fsc_looker;
 
 struct fsc_side {
 	struct fsc_cache *cache;
@@ -26,8 +27,9 @@ struct fsc_side {
 	uint32_t nr_open;
 	void *spare[FSC_BUFFER_CLASSES]; /* linked through their first word */
 	uint64_t spare_bytes;
-	uint64_t kept_bytes; /* in use for downloads */
+	uint64_t kept_bytes; /* in use for downloads that aren't stored yet */
 	uint64_t lent;       /* buffers in use */
+	struct fsc_list hungry; /* prefetches that wait for kept_bytes to sink */
 };
 
 struct fsc_side *fsc_side_of(struct fsc_cache *cache); /* [any] made at need; NULL: no memory */
@@ -46,13 +48,30 @@ struct fsc_iobuf {
 };
 
 /*
+ * What a buffer is for. Only what is to be kept has a limit: bounces are few in a request, and what
+ * is lent is as much as the client asks for.
+ */
+enum fsc_iobuf_use {
+	FSC_USE_BOUNCE,
+	FSC_USE_KEEP,
+	FSC_USE_AHEAD, /* KEEP of what nobody has asked for: half of the limit is not for it */
+};
+
+/*
  * A buffer of at least @size bytes, at most FSC_CHUNK, not zeroed.
  *   -EAGAIN  only to be had by who may wait
- *   -ENOBUFS @keep, and the limit is reached     -ENOMEM
+ *   -ENOBUFS not a BOUNCE, and the limit is reached     -ENOMEM
  */
-int fsc_iobuf_get(struct fsc_side *side, size_t size, bool keep, bool can_wait,
+int fsc_iobuf_get(struct fsc_side *side, size_t size, enum fsc_iobuf_use use, bool can_wait,
 		  struct fsc_iobuf *out);
 void fsc_iobuf_put(struct fsc_side *side, struct fsc_iobuf *buf); /* [any] */
+/* It is stored, or won't be, and counts no longer [any]. */
+void fsc_iobuf_kept(struct fsc_side *side, struct fsc_iobuf *buf);
 void fsc_iobuf_trim(struct fsc_side *side); /* [waits] give back what is beyond the limit */
+/* Can it be had at all, sooner or later? */
+bool fsc_iobuf_may_come(const struct fsc_side *side, size_t size);
+/* True: @looker->resume will be queued when buffers were kept; false: try now [any]. */
+bool fsc_iobuf_wait(struct fsc_side *side, struct fsc_looker *looker);
+void fsc_iobuf_unwait(struct fsc_side *side, struct fsc_looker *looker); /* [any] queued now */
 
 #endif

@@ -35,11 +35,18 @@ static void slice_cached(const struct fsc_slice_in *in, uint64_t end, struct fsc
 
 void fsc_slice_next(const struct fsc_slice_in *in, struct fsc_slice *out)
 {
-	uint64_t end = fsc_min64(in->end, in->file_size);
+	uint64_t zero = in->zero_from;
+	uint64_t end;
 
-	if (in->pos >= in->file_size)
+	if (in->pos >= zero) {
 		whole(out, FSC_ZERO_FILL, in->pos, in->end);
-	else if (in->cached)
+		return;
+	}
+	/* A granule that is zeroes in part is kept whole. */
+	if (in->cached)
+		zero = fsc_min64(fsc_round_up(zero, FSC_GRANULE_SIZE), in->file_size);
+	end = fsc_min64(in->end, zero);
+	if (in->cached)
 		slice_cached(in, end, out);
 	else
 		whole(out, FSC_FROM_SERVER, in->pos,

@@ -8,7 +8,7 @@
 enum fsc_source {
 	FSC_FROM_CACHE,
 	FSC_FROM_SERVER,
-	FSC_ZERO_FILL, /* beyond the end of the file */
+	FSC_ZERO_FILL, /* beyond the end of the file, or known to be zeroes */
 };
 
 struct fsc_slice {
@@ -26,6 +26,7 @@ typedef bool (*fsc_present_fn)(void *arg, uint64_t pos, uint64_t end, uint64_t *
 struct fsc_slice_in {
 	uint64_t pos, end;  /* what is still to be read, bytes; pos < end */
 	uint64_t file_size;
+	uint64_t zero_from; /* zeroes from here on: the file's size, or less */
 	bool cached;        /* false: no map, everything below the size from the server, unrounded */
 	uint64_t max_cache, max_server; /* the most bytes of one slice, multiples of the granule;
 					 * (max_server any number when not cached) */

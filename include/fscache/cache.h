@@ -50,6 +50,7 @@ struct fsc_stats {
 	uint64_t joined_reads;        /* misses that joined a download already under way */
 	uint64_t stale_reads;         /* cache reads given up because the range changed meanwhile */
 	uint64_t not_kept_bytes;      /* downloaded with an object there, and not stored */
+	uint64_t prefetched_bytes;    /* downloaded by prefetches and readahead, kept or not */
 	uint64_t objects_created;     /* objects that got their name on disk */
 	uint64_t objects_found;       /* look-ups that found a usable object */
 	uint64_t objects_missed;      /* look-ups that found nothing */

@@ -2,27 +2,23 @@
 /*
  * netfs.c - see netfs.h.
  *
- * A byte is a hash of file, version and offset. When one is wrong the check looks which version
- * (or a zero, or the pattern that buffers are filled with) it could be from, as that is what one
- * wants to know first.
+ * A byte is a hash of file, version and offset. The requests are in netfs_read.c.
  */
 #include "netfs.h"
 
 #include <stdlib.h>
 
-#define FILL 0xa5
-#define PAGE 4096
-
+/* On its way back. */
 struct netfs_held {
 	struct netfs_held *next;
-	struct fsc_subreq *sreq;
+	struct fsc_subreq *sreq; /* NULL: was cancelled, and answered */
 };
 
 /* What the client keeps with each server read. */
 struct answer {
 	struct fsc_subreq *sreq;
 	uint32_t version; /* 0: as it is when the answer is sent */
-	struct netfs_held held;
+	struct netfs_held *held; /* NULL: answered */
 };
 
 static uint64_t mix(uint64_t v)
@@ -42,12 +38,20 @@ static uint64_t word_at(const struct netfs_file *file, uint32_t version, uint64_
 
 uint8_t netfs_byte(const struct netfs_file *file, uint32_t version, uint64_t pos)
 {
+	if (pos >= file->zero_from)
+		return 0;
 	return (uint8_t)(word_at(file, version, pos & ~7ull) >> (pos % 8 * 8));
 }
 
-static void fill(const struct netfs_file *file, uint32_t version, uint64_t pos, uint8_t *buf,
+void netfs_bytes(const struct netfs_file *file, uint32_t version, uint64_t pos, uint8_t *buf,
 		 size_t len)
 {
+	uint64_t left = pos < file->zero_from ? file->zero_from - pos : 0;
+
+	if (left < len) {
+		memset(buf + left, 0, len - left);
+		len = left;
+	}
 	while (len) {
 		uint64_t word = word_at(file, version, pos & ~7ull) >> (pos % 8 * 8);
 		size_t n = 8 - pos % 8 < len ? 8 - pos % 8 : len;
@@ -79,6 +83,7 @@ struct netfs_file *netfs_file_new(struct netfs *net, uint32_t id, uint64_t size)
 	file->told = 1;
 	file->size = size;
 	file->real_size = size;
+	file->zero_from = UINT64_MAX;
 	return file;
 }
 
@@ -132,17 +137,23 @@ static void answer(struct fsc_subreq *sreq, int error)
 	if (!error && sim_chance(net->error_one_in))
 		error = net->error;
 	if (!error)
-		fill(file, version, sreq->pos, sreq->buf, (size_t)n);
+		netfs_bytes(file, version, sreq->pos, sreq->buf, (size_t)n);
 	net->reads++;
 	net->bytes += error ? 0 : (uint64_t)n;
 	net->errors += error != 0;
 	net->in_flight--;
+	a->held = NULL;
 	fsc_subreq_done(sreq, error ? error : n);
 }
 
 static void answer_irq(void *arg)
 {
-	answer(arg, 0);
+	struct netfs_held *held = arg;
+	struct fsc_subreq *sreq = held->sreq;
+
+	free(held);
+	if (sreq)
+		answer(sreq, 0);
 }
 
 static size_t read_max(struct fsc_read *read)
@@ -154,6 +165,8 @@ static size_t read_max(struct fsc_read *read)
 
 static void count(struct netfs *net, const struct fsc_subreq *sreq)
 {
+	if (!net->issued++)
+		net->first_asked = sreq->pos;
 	if (++net->in_flight > net->max_in_flight)
 		net->max_in_flight = net->in_flight;
 	if (sreq->pos < net->first_pos)
@@ -168,24 +181,42 @@ static void issue_read(struct fsc_subreq *sreq)
 	struct netfs *net = file->net;
 	struct answer *a = sreq->priv;
 
-	if (a->sreq || a->version || a->held.sreq)
+	if (a->sreq || a->version || a->held)
 		sim_fail(SIM_BUG, "the client's part of a subrequest isn't zero");
 	if (!sreq->len || (net->read_max && sreq->len > net->read_max))
 		sim_fail(SIM_BUG, "a server read of %zu bytes", sreq->len);
+	if (sreq->pos + sreq->len > file->zero_from)
+		sim_fail(SIM_BUG, "a server read of known zeroes");
 	a->sreq = sreq;
 	/* The server looks at the file at some moment between question and answer. */
 	a->version = sim_chance(2) ? file->version : 0;
 	count(net, sreq);
-	if (net->hold) {
-		a->held.sreq = sreq;
-		a->held.next = net->held;
-		net->held = &a->held;
-		net->nr_held++;
-	} else if (sim_chance(net->inline_one_in)) {
+	if (!net->hold && sim_chance(net->inline_one_in)) {
 		answer(sreq, 0);
-	} else {
-		sim_irq(answer_irq, sreq, sim_random((uint32_t)net->latency_us + 1));
+		return;
 	}
+	a->held = calloc(1, sizeof(*a->held));
+	a->held->sreq = sreq;
+	if (net->hold) {
+		a->held->next = net->held;
+		net->held = a->held;
+		net->nr_held++;
+	} else {
+		sim_irq(answer_irq, a->held, sim_random((uint32_t)net->latency_us + 1));
+	}
+}
+
+/* Mostly; some clients can't, and let it come. */
+static void cancel_read(struct fsc_subreq *sreq)
+{
+	struct netfs_file *file = sreq->netfs;
+	struct answer *a = sreq->priv;
+
+	file->net->cancels++;
+	if (!a->held || sim_chance(file->net->deaf_one_in))
+		return;
+	a->held->sreq = NULL;
+	answer(sreq, -ECANCELED);
 }
 
 uint32_t netfs_release(struct netfs *net, int error)
@@ -196,173 +227,54 @@ uint32_t netfs_release(struct netfs *net, int error)
 	net->held = NULL;
 	net->nr_held = 0;
 	for (; held; held = next) {
+		struct fsc_subreq *sreq = held->sreq;
+
 		next = held->next;
-		answer(held->sreq, error);
+		free(held);
+		if (sreq)
+			answer(sreq, error);
 	}
 	return nr;
 }
 
-static void read_done(struct fsc_read *read, int64_t ret)
+uint64_t netfs_release_first(struct netfs *net)
 {
-	struct netfs_read *req = (struct netfs_read *)(void *)((char *)read -
-							       offsetof(struct netfs_read, read));
+	struct netfs_held **at = &net->held, *held;
+	struct fsc_subreq *sreq;
+	uint64_t pos;
 
-	if (req->over)
-		sim_fail(SIM_BUG, "read_done was called twice");
-	req->ret = ret;
-	req->over = true;
+	while ((*at)->next)
+		at = &(*at)->next;
+	held = *at;
+	*at = NULL;
+	net->nr_held--;
+	sreq = held->sreq;
+	free(held);
+	pos = sreq->pos;
+	answer(sreq, 0);
+	return pos;
 }
 
-static const struct fsc_netfs_ops netfs_ops = {
+static bool is_still_valid(struct fsc_read *read)
+{
+	struct netfs_file *file = read->netfs;
+
+	file->net->asked++;
+	return !sim_chance(file->net->distrust_one_in);
+}
+
+const struct fsc_netfs_ops netfs_ops = {
 	.subreq_size = sizeof(struct answer),
 	.read_max = read_max,
 	.issue_read = issue_read,
-	.read_done = read_done,
+	.read_done = netfs_read_done,
 };
 
-/* --- Requests -------------------------------------------------------------------------------- */
-
-struct netfs_read *netfs_read_new(struct netfs_file *file, struct fsc_cookie *cookie, uint64_t pos,
-				  size_t len, size_t misalign)
-{
-	struct netfs_read *req = calloc(1, sizeof(*req));
-
-	req->guard = PAGE + misalign;
-	req->mem_len = (req->guard + len + 2 * PAGE) / PAGE * PAGE;
-	req->mem = aligned_alloc(PAGE, req->mem_len);
-	memset(req->mem, FILL, req->mem_len);
-	req->file = file;
-	req->min_version = file->told;
-	req->read.cookie = cookie;
-	req->read.ops = &netfs_ops;
-	req->read.netfs = file;
-	req->read.pos = pos;
-	req->read.file_size = file->size;
-	req->read.buf = req->mem + req->guard;
-	req->read.len = len;
-	return req;
-}
-
-static void start_anywhere(void *arg)
-{
-	fsc_read_start(arg);
-}
-
-void netfs_read_start(struct netfs_read *req)
-{
-	req->over = false;
-	if (sim_chance(3))
-		sim_in_irq(start_anywhere, &req->read);
-	else
-		fsc_read_start(&req->read);
-}
-
-void netfs_read_join(struct netfs_read *req)
-{
-	while (!req->over)
-		sim_sleep_us(50);
-}
-
-void netfs_read_run(struct netfs_read *req, bool wait)
-{
-	if (wait) {
-		req->ret = fsc_read_wait(&req->read);
-		req->over = true;
-	} else {
-		netfs_read_start(req);
-		netfs_read_join(req);
-	}
-}
-
-static bool may_be(struct netfs_read *req, uint64_t pos, uint8_t byte)
-{
-	for (uint32_t v = req->min_version; v <= req->file->version; v++)
-		if (netfs_byte(req->file, v, pos) == byte)
-			return true;
-	return false;
-}
-
-/* Mostly it is all of one version, and that is found more quickly than byte by byte. */
-static bool is_all_of(struct netfs_read *req, uint32_t version)
-{
-	uint8_t *bytes = malloc((size_t)req->ret + 1);
-	bool same;
-
-	fill(req->file, version, req->read.pos, bytes, (size_t)req->ret);
-	same = memcmp(bytes, req->read.buf, (size_t)req->ret) == 0;
-	free(bytes);
-	return same;
-}
-
-static void wrong(struct netfs_read *req, uint64_t at, uint8_t byte)
-{
-	uint64_t pos = req->read.pos + at;
-	uint32_t v = 1;
-
-	/* A single byte fits a version by chance in one of 256 cases: eight in a row don't. */
-	for (; v < req->file->version; v++) {
-		int n = 0;
-
-		while (n < 8 && at + (uint64_t)n < req->read.len &&
-		       ((uint8_t *)req->read.buf)[at + (uint64_t)n] ==
-			       netfs_byte(req->file, v, pos + (uint64_t)n))
-			n++;
-		if (n == 8)
-			break;
-	}
-	sim_fail(SIM_BUG,
-		 "file %u, read of %zu at %llu = %lld: byte %llu is %02x%s, looks like version %u of %u..%u",
-		 req->file->id, req->read.len, (unsigned long long)req->read.pos,
-		 (long long)req->ret, (unsigned long long)pos, byte,
-		 byte == FILL ? " (never written)" : byte ? "" : " (zero)", v, req->min_version,
-		 req->file->version);
-}
-
-void netfs_read_check(struct netfs_read *req)
-{
-	const uint8_t *buf = req->read.buf;
-	uint64_t pos = req->read.pos, end = pos + req->read.len;
-	uint64_t size = req->read.file_size < req->file->real_size ? req->read.file_size :
-								    req->file->real_size;
-	int64_t want;
-	bool same;
-
-	if (end > size)
-		end = size;
-	want = pos < end ? (int64_t)(end - pos) : 0;
-	if (req->ret < 0)
-		return; /* the caller knows whether that may be */
-	if (req->ret != want && req->min_version == req->file->version)
-		sim_fail(SIM_BUG, "file %u, read of %zu at %llu = %lld, not %lld", req->file->id,
-			 req->read.len, (unsigned long long)pos, (long long)req->ret, (long long)want);
-	same = is_all_of(req, req->file->version) || is_all_of(req, req->min_version);
-	for (int64_t i = 0; !same && i < req->ret; i++)
-		if (!may_be(req, pos + (uint64_t)i, buf[i]))
-			wrong(req, (uint64_t)i, buf[i]);
-	for (size_t i = 0; i < req->guard; i++)
-		if (req->mem[i] != FILL)
-			sim_fail(SIM_BUG, "%zu bytes before the buffer: written to", req->guard - i);
-	for (size_t i = req->guard + req->read.len; i < req->mem_len; i++)
-		if (req->mem[i] != FILL)
-			sim_fail(SIM_BUG, "%zu bytes behind the buffer: written to",
-				 i - req->guard - req->read.len);
-}
-
-void netfs_read_free(struct netfs_read *req)
-{
-	free(req->mem);
-	free(req);
-}
-
-int64_t netfs_read_all(struct netfs_file *file, struct fsc_cookie *cookie, uint64_t pos, size_t len,
-		       size_t misalign, bool wait)
-{
-	struct netfs_read *req = netfs_read_new(file, cookie, pos, len, misalign);
-	int64_t ret;
-
-	netfs_read_run(req, wait);
-	netfs_read_check(req);
-	ret = req->ret;
-	netfs_read_free(req);
-	return ret;
-}
+const struct fsc_netfs_ops netfs_more_ops = {
+	.subreq_size = sizeof(struct answer),
+	.read_max = read_max,
+	.issue_read = issue_read,
+	.cancel_read = cancel_read,
+	.is_still_valid = is_still_valid,
+	.read_done = netfs_read_done,
+};

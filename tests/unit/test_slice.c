@@ -27,7 +27,7 @@ static bool text_present(void *arg, uint64_t pos, uint64_t end, uint64_t *run_en
 static struct fsc_slice slice(const char *map, uint64_t file_size, uint64_t pos, uint64_t end)
 {
 	struct fsc_slice_in in = {
-		.pos = pos, .end = end, .file_size = file_size, .cached = map, .max_cache = 16 * K,
+		.pos = pos, .end = end, .file_size = file_size, .zero_from = file_size, .cached = map, .max_cache = 16 * K,
 		.max_server = 8 * K, .present = text_present, .arg = (void *)map,
 	};
 	struct fsc_slice out;
@@ -115,7 +115,7 @@ static void the_largest_file_is_read_to_its_end(void **state)
 	const uint64_t size = INT64_MAX;
 	bool present = true;
 	struct fsc_slice_in in = {
-		.pos = size - 5, .end = size, .file_size = size, .cached = true,
+		.pos = size - 5, .end = size, .file_size = size, .zero_from = size, .cached = true,
 		.max_cache = 1ull << 20, .max_server = 1ull << 20, .present = all_present,
 		.arg = &present,
 	};
