@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 
 #include "background.h"
 #include "fuse_lock.h"
+#include "fuse_loop.h"
 #include "interrupt.h"
 #include "open_file.h"
 #include "passthrough.h"
@@ -99,21 +99,6 @@ static void raise_readahead(const char *mnt)
 	close(fd);
 }
 
-static int serve(struct mount *m)
-{
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	int ret;
-
-	if (!config)
-		return -ENOMEM;
-	fuse_loop_cfg_set_max_threads(config, m->opt.max_threads);
-	/* A thread that ends gives back its memory for reads, only to be made anew. */
-	fuse_loop_cfg_set_idle_threads(config, m->opt.max_threads);
-	ret = fuse_session_loop_mt(m->se, config);
-	fuse_loop_cfg_destroy(config);
-	return ret;
-}
-
 /* --- The end ---------------------------------------------------------------------------------- */
 
 /* What mappings have changed is written back, as after this there is nobody to take it. */
@@ -134,10 +119,11 @@ static void on_signal(void *arg)
 	const char *mnt = m->s->opt->local;
 
 	write_back(mnt);
-	/* The kernel then ends the session. Else (it is in use, or we aren't root) it is left as a
-	 * mount without anybody behind it, and taken away from its place. */
-	if (umount2(mnt, UMOUNT_NOFOLLOW))
-		fuse_session_exit(m->se);
+	/* If it is in use, or we aren't root, it is left as a mount without anybody behind it, and
+	 * taken away from its place. Else all files are closed; but the kernel needs not end the
+	 * session, as another mount namespace may have a copy. */
+	umount2(mnt, UMOUNT_NOFOLLOW);
+	fuse_session_exit(m->se);
 }
 
 /* An open that the kernel didn't get to release. */
@@ -185,7 +171,7 @@ static int mount_and_serve(struct mount *m)
 		raise_readahead(mnt);
 		interrupt_call(on_signal, m, END_PATIENCE_MS);
 		background_ready();
-		ret = serve(m);
+		ret = fuse_loop(m);
 		interrupt_call(NULL, NULL, 0);
 	}
 	fuse_session_unmount(m->se);

@@ -11,7 +11,7 @@
 #include "mount.h"
 #include "say.h"
 
-#define DEFAULT_THREADS 16
+#define DEFAULT_THREADS 64
 #define MOST_THREADS 1024
 
 static int wrong(const char *option, const char *why)

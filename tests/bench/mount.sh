@@ -338,7 +338,7 @@ if [ -z "$peers_only" ]; then
 	*seq* | *rand* | *small* | *passthrough*)
 		begin_fsc9p fsc9p "$fsc_options" --cache "$disk/cache"
 		read_all "$tmp/fsc9p"
-		begin_fsc9p plain "$fsc_options,no_passthrough" --cache "$disk/cache-plain"
+		begin_fsc9p plain "$fsc_options,nopassthrough" --cache "$disk/cache-plain"
 		read_all "$tmp/plain"
 		# the next open finds them whole: let what was read be stored
 		sync
