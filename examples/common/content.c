@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "interim.h"
 
 /* --- The base, with inode.lock held ----------------------------------------------------------- */
 
@@ -97,23 +96,43 @@ int content_open(struct mount *m, struct inode *in, const struct netfs_attr *att
 	c->writers += writes;
 	pthread_mutex_unlock(&in->lock);
 	fsc_cookie_use_wait(use->cookie, writes);
+	if (writes && m->opt.sole_writer)
+		fsc_cookie_prove(use->cookie);
 	return 0;
 }
 
-/* With proof: what is cached stays, under a new label. */
-static void relabel(struct mount *m, struct inode *in, struct netfs_file *file)
+/* The server has made stable what it was sent, and says that the file is @attr now. */
+static void relabel(struct mount *m, struct inode *in, const struct netfs_attr *attr)
+{
+	struct content *c = in->content;
+	struct cached_label label;
+	bool vouched = cached_label(m->s, attr, &label);
+
+	pthread_mutex_lock(&in->lock);
+	/* -EBUSY: a write has come meanwhile, and it is for who ends that. */
+	if (c->changed && proven(m, c) && !in->changing && vouched &&
+	    fsc_cookie_written(c->cookie, &label.params) != -EBUSY) {
+		c->base = *attr;
+		c->changed = false;
+		c->size = (uint64_t)attr->st.st_size;
+		c->settled_ms = 0;
+	}
+	pthread_mutex_unlock(&in->lock);
+}
+
+void content_stable(struct mount *m, struct inode *in, struct netfs_file *file)
 {
 	struct netfs_node *node;
 	struct netfs_attr attr;
 	int err;
 
-	if (m->ops->fsync && m->ops->fsync(file, false))
+	if (!m->opt.sole_writer || !in->content->cookie)
 		return;
 	node = inode_node(in);
 	err = m->ops->getattr(node, file, &attr);
 	netfs_node_put(node);
 	if (!err)
-		content_written(m, in, &attr);
+		relabel(m, in, &attr);
 }
 
 void content_close(struct mount *m, struct inode *in, const struct content_use *use,
@@ -126,8 +145,8 @@ void content_close(struct mount *m, struct inode *in, const struct content_use *
 	last_writer = use->writes && c->writers == 1;
 	proof = c->changed && proven(m, c);
 	pthread_mutex_unlock(&in->lock);
-	if (last_writer && proof && file)
-		relabel(m, in, file);
+	if (last_writer && proof && file && !m->ops->fsync(file, false))
+		content_stable(m, in, file);
 
 	pthread_mutex_lock(&in->lock);
 	c->uses--;
@@ -155,23 +174,6 @@ void content_seen(struct mount *m, struct inode *in, const struct netfs_attr *at
 	c = in->content;
 	if (c && c->uses && !c->changed && !base_is(m, c, attr))
 		set_base(m, c, attr);
-	pthread_mutex_unlock(&in->lock);
-}
-
-void content_written(struct mount *m, struct inode *in, const struct netfs_attr *attr)
-{
-	struct cached_label label;
-	struct content *c;
-
-	pthread_mutex_lock(&in->lock);
-	c = in->content;
-	if (c && c->known && !in->changing) {
-		c->base = *attr;
-		c->known = cached_label(m->s, attr, &label);
-		c->changed = false;
-		c->size = (uint64_t)attr->st.st_size;
-		fsc_cookie_invalidate(c->cookie, c->known ? &label.params : NULL, NULL);
-	}
 	pthread_mutex_unlock(&in->lock);
 }
 

@@ -48,9 +48,9 @@ void content_close(struct mount *m, struct inode *in, const struct content_use *
 void content_pages_fresh(struct inode *in, const struct content_use *use);
 /* The server said this of @in, with nothing of ours under way. */
 void content_seen(struct mount *m, struct inode *in, const struct netfs_attr *attr);
-/* This client has made its changes of @in stable on the server, and the file is @attr now. Only for
- * who is the only writer. */
-void content_written(struct mount *m, struct inode *in, const struct netfs_attr *attr);
+/* The server has made stable what was written through @file. For the only writer this is when what
+ * is cached gets its new label [blocks]. */
+void content_stable(struct mount *m, struct inode *in, struct netfs_file *file);
 
 /* The end of the file as a read that begins now must take it. */
 uint64_t content_read_size(struct mount *m, struct inode *in, uint64_t pos, size_t len);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "interim.h"
 #include "open_file.h"
 
 /* The most that the kernel asks for: 256 pages. */
@@ -110,7 +109,7 @@ static void do_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
-static int64_t write_at(struct mount *m, struct open_file *f, const void *buf, size_t len,
+static int64_t write_at(struct open_file *f, const void *buf, size_t len,
 			uint64_t pos)
 {
 	uint64_t mark = inode_change_begin(f->in);
@@ -122,12 +121,10 @@ static int64_t write_at(struct mount *m, struct open_file *f, const void *buf, s
 		.file_size = content_change(f->in),
 		.buf = buf,
 		.len = len,
+		.flags = f->fills ? FSC_WRITE_FILL : 0,
 	};
-	int64_t n;
+	int64_t n = fsc_write_wait(&write);
 
-	if (m->opt.sole_writer)
-		fsc_cookie_prove(f->use.cookie);
-	n = fsc_write_wait(&write);
 	if (n > 0)
 		content_grew(f->in, pos + (uint64_t)n);
 	inode_change_end(f->in, mark, NULL);
@@ -160,7 +157,7 @@ static void do_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	if (!n)
 		n = file_on_server(m, f);
 	if (!n)
-		n = write_at(m, f, buf, size, pos);
+		n = write_at(f, buf, size, pos);
 	if (n < 0)
 		reply_err(req, (int)n);
 	else

@@ -63,11 +63,26 @@ static int server_flags(int flags)
 	return flags & (O_ACCMODE | O_TRUNC);
 }
 
+/* Who keeps what is written wants to read what surrounds it, if we may. */
+static int open_filling(struct mount *m, struct open_file *f, struct netfs_node *node, int flags,
+			struct netfs_file **file)
+{
+	bool wants = m->opt.sole_writer && f->use.cookie && (flags & O_ACCMODE) != O_RDONLY;
+	int err = -EACCES;
+
+	if (wants)
+		err = m->ops->open(node, (flags & ~O_ACCMODE) | O_RDWR, file);
+	f->fills = !err;
+	if (err == -EACCES || err == -EPERM)
+		err = m->ops->open(node, flags, file);
+	return err;
+}
+
 static int open_on_server(struct mount *m, struct open_file *f, int flags)
 {
 	struct netfs_node *node = inode_node(f->in);
 	struct netfs_file *file;
-	int err = m->ops->open(node, flags, &file);
+	int err = open_filling(m, f, node, flags, &file);
 
 	netfs_node_put(node);
 	if (!err)
@@ -380,12 +395,15 @@ static void do_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 static void do_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req);
-	struct netfs_file *file = server_file(file_of(fi));
+	struct open_file *f = file_of(fi);
+	struct netfs_file *file = server_file(f);
 	int err = 0;
 
 	(void)ino;
 	if (file)
 		err = m->ops->fsync(file, datasync);
+	if (file && !err && f->use.writes)
+		content_stable(m, f->in, file);
 	reply_err(req, err);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * fuse_lock.c - fcntl() locks, which are the server's.
+ * fuse_lock.c - fcntl() locks, which are the server's, and among those of this machine ours.
  *
  * The server says at once whether it gives a lock. Who waits for one isn't left with a thread: a
  * thread of its own asks again for all of them, more and more rarely, until they get it or are
@@ -47,23 +47,71 @@ static struct netfs_lock lock_of(const struct flock *from, uint64_t owner)
 	};
 }
 
-static int ask(struct mount *m, struct open_file *f, const struct netfs_lock *lock)
+static int lock_here(struct open_file *f, const struct netfs_lock *lock)
 {
-	int err = file_on_server(m, f);
+	int err;
+
+	pthread_mutex_lock(&f->in->lock);
+	err = local_lock(&f->in->locks, lock, f);
+	pthread_mutex_unlock(&f->in->lock);
+	return err;
+}
+
+/* Does the server have to be told that @owner unlocks something? Not if there is nothing; and some
+ * servers would take it from all who lock through the same file. */
+static bool unlock_matters(struct open_file *f, uint64_t owner)
+{
+	bool yes;
+
+	pthread_mutex_lock(&f->in->lock);
+	yes = local_holds(&f->in->locks, owner) && !local_others(&f->in->locks, owner, f);
+	pthread_mutex_unlock(&f->in->lock);
+	return yes;
+}
+
+/* What the server refuses isn't held here either. (If it was held in another way before, that is
+ * lost too: there is no telling.) */
+static int ask_lock(struct mount *m, struct open_file *f, const struct netfs_lock *lock)
+{
+	struct netfs_lock undo = *lock;
+	int err = lock_here(f, lock);
 
 	if (err)
 		return err;
+	err = file_on_server(m, f);
+	if (!err)
+		err = m->ops->lock(f->cf.file, lock);
+	if (err) {
+		undo.type = F_UNLCK;
+		lock_here(f, &undo);
+	}
+	return err;
+}
+
+static int ask(struct mount *m, struct open_file *f, const struct netfs_lock *lock)
+{
+	int err = 0;
+
 	if (lock->type != F_UNLCK)
-		atomic_store(&f->locks, true);
-	return m->ops->lock(f->cf.file, lock);
+		return ask_lock(m, f, lock);
+	if (server_file(f) && unlock_matters(f, lock->owner))
+		err = m->ops->lock(f->cf.file, lock);
+	lock_here(f, lock);
+	return err;
 }
 
 void file_unlock(struct mount *m, struct open_file *f, uint64_t owner)
 {
 	const struct netfs_lock all = { .type = F_UNLCK, .owner = owner };
+	struct inode *in = f->in;
 
-	if (atomic_load(&f->locks) && m->ops->lock)
+	if (!m->ops->lock)
+		return;
+	if (server_file(f) && unlock_matters(f, owner))
 		m->ops->lock(f->cf.file, &all);
+	pthread_mutex_lock(&in->lock);
+	local_end(&in->locks, owner);
+	pthread_mutex_unlock(&in->lock);
 }
 
 /* --- Waiting ---------------------------------------------------------------------------------- */
@@ -225,11 +273,19 @@ static void do_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, 
 	struct mount *m = mount_of(req);
 	struct open_file *f = file_of(fi);
 	struct netfs_lock lock = lock_of(fl, fi->lock_owner);
-	int err = file_on_server(m, f);
+	short wanted = lock.type;
+	int err;
 
 	(void)ino;
-	if (!err)
-		err = m->ops->getlock(f->cf.file, &lock);
+	pthread_mutex_lock(&f->in->lock);
+	err = local_getlock(&f->in->locks, &lock);
+	pthread_mutex_unlock(&f->in->lock);
+	if (!err && lock.type == F_UNLCK) {
+		lock.type = wanted;
+		err = file_on_server(m, f);
+		if (!err)
+			err = m->ops->getlock(f->cf.file, &lock);
+	}
 	if (err) {
 		reply_err(req, err);
 		return;

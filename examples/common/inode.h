@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 
+#include "local_locks.h"
 #include "netfs.h"
 
 struct content;
@@ -57,6 +58,7 @@ struct inode {
 	bool no_caps; /* it has no security.capability, as far as its writer knows */
 	bool readable; /* the server has let us open it when it had this ctime */
 	struct timespec readable_ctim;
+	struct local_locks locks;
 	struct open_file *files; /* all that are open */
 	struct content *content; /* of a regular file that was ever opened */
 

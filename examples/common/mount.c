@@ -138,6 +138,7 @@ static void close_files(struct mount *m, struct inode *in)
 static void inode_gone(void *arg, struct inode *in)
 {
 	close_files(arg, in);
+	local_free(&in->locks);
 	content_free(in->content);
 }
 

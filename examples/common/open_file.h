@@ -24,7 +24,7 @@ struct open_file {
 	atomic_bool alive;      /* the kernel has used it since the open */
 	bool cached;            /* counts in content.cached_opens */
 	struct backing *backing;
-	atomic_bool locks;      /* may hold locks */
+	bool fills;             /* what is cached of a write can be made whole: it may be read too */
 
 	pthread_mutex_t lock;   /* one open at the server */
 	atomic_bool opened;     /* cf.file is there, and stays */
