@@ -312,27 +312,39 @@ void nine_node_free(struct netfs_node *node)
 	}
 }
 
-/* From the root, by its names. */
-static int walk_again(struct nine_node *n, struct nine_fid **out)
+/* Once, on the connection that there is. True: it died under it. */
+static bool walk_once(struct nine_node *n, const struct path *path, struct nine_fid **out, int *err)
 {
 	struct p9_qid qid = { .path = n->qid_path };
 	struct nine *fs = nine_of_node(n);
 	struct nine_link *link;
+	bool lost;
+
+	*err = nine_link_get(fs, &link);
+	if (*err)
+		return false;
+	*err = walk(fs, link, link->root, path->names, path->count, out, &qid);
+	lost = *err && p9_error(link->client);
+	nine_link_put(link);
+	if (!*err && qid.path != n->qid_path) {
+		nine_fid_put(*out);
+		*err = -ESTALE;
+	}
+	if (*err == -ENOENT || *err == -ENOTDIR)
+		*err = -ESTALE;
+	return lost && fs->reconnect;
+}
+
+/* From the root, by its names. */
+static int walk_again(struct nine_node *n, struct nine_fid **out)
+{
+	unsigned int lost = 0;
 	struct path path;
-	int err = path_of(fs, n, &path);
+	int err = path_of(nine_of_node(n), n, &path);
 
 	if (!err)
-		err = nine_link_get(fs, &link);
-	if (!err) {
-		err = walk(fs, link, link->root, path.names, path.count, out, &qid);
-		nine_link_put(link);
-		if (!err && qid.path != n->qid_path) {
-			nine_fid_put(*out);
-			err = -ESTALE;
-		}
-		if (err == -ENOENT || err == -ENOTDIR)
-			err = -ESTALE;
-	}
+		while (walk_once(n, &path, out, &err) && lost++ < LOST_MAX)
+			;
 	path_end(&path);
 	return err;
 }

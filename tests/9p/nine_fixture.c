@@ -34,11 +34,11 @@ int nine_end(void **state)
 	return 0;
 }
 
-static int connect_nine(void)
+static int connect_nine(uint32_t timeout_ms)
 {
 	const struct nine_options opt = { .server = t.server.address, .aname = t.server.export,
 					  .uname = "root" };
-	const struct netfs_params params = { .reconnect = true, .timeout_ms = 10000 };
+	const struct netfs_params params = { .reconnect = true, .timeout_ms = timeout_ms };
 	char why[256];
 	int err = nine_connect(&opt, &params, &t.fs, why, sizeof(why));
 
@@ -47,25 +47,39 @@ static int connect_nine(void)
 	return err;
 }
 
-/* In a folder of its own, as ganesha remembers what was removed behind its back. */
-int nine_setup(void **state)
+static int connect_to_folder(uint32_t timeout_ms)
 {
-	static unsigned int nr;
 	struct netfs_attr attr;
 	struct netfs_node *top;
-	int err;
+	int err = connect_nine(timeout_ms);
 
-	(void)state;
-	snprintf(t.folder, sizeof(t.folder), "test-%u", nr++);
-	if (mkdir(local(""), 0755) || (!t.server.pid && realserver_start(&t.server)) ||
-	    connect_nine())
-		return -1;
-	err = ops->root(t.fs, &top, &attr);
+	if (!err)
+		err = ops->root(t.fs, &top, &attr);
 	if (!err) {
 		err = ops->lookup(top, t.folder, &t.root, &attr);
 		netfs_node_put(top);
 	}
 	return err;
+}
+
+void nine_reconnect_with(uint32_t timeout_ms)
+{
+	netfs_node_put(t.root);
+	ops->disconnect(t.fs);
+	assert_int_equal(connect_to_folder(timeout_ms), 0);
+}
+
+/* In a folder of its own, as ganesha remembers what was removed behind its back. */
+int nine_setup(void **state)
+{
+	static unsigned int nr;
+
+	(void)state;
+	realserver_continue(&t.server); /* a test that failed may have left it so */
+	snprintf(t.folder, sizeof(t.folder), "test-%u", nr++);
+	if (mkdir(local(""), 0755) || (!t.server.pid && realserver_start(&t.server)))
+		return -1;
+	return connect_to_folder(10000);
 }
 
 int nine_teardown(void **state)

@@ -28,6 +28,8 @@ int nine_end(void **state);
 /* Each test has an empty folder, and a connection of its own that comes back. */
 int nine_setup(void **state);
 int nine_teardown(void **state);
+/* Begin the test anew with another time-out. */
+void nine_reconnect_with(uint32_t timeout_ms);
 #define nine_test(fn) cmocka_unit_test_setup_teardown(fn, nine_setup, nine_teardown)
 
 /* The path of @name in the test's folder, as the server's own filesystem has it. In one of a few

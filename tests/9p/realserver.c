@@ -156,6 +156,20 @@ void realserver_kill(struct realserver *s)
 	s->pid = 0;
 }
 
+void realserver_stop(struct realserver *s)
+{
+	int status;
+
+	kill(s->pid, SIGSTOP);
+	waitpid(s->pid, &status, WUNTRACED);
+}
+
+void realserver_continue(struct realserver *s)
+{
+	if (s->pid > 0)
+		kill(s->pid, SIGCONT);
+}
+
 const char *realserver_begin(struct realserver *s, const char *kind)
 {
 	const char *why;

@@ -22,6 +22,9 @@ const char *realserver_begin(struct realserver *s, const char *kind);
 void realserver_end(struct realserver *s);
 /* Without a word to anybody. */
 void realserver_kill(struct realserver *s);
+/* It hangs, and goes on. */
+void realserver_stop(struct realserver *s);
+void realserver_continue(struct realserver *s);
 /* NULL, or why not; on the same port. */
 const char *realserver_start(struct realserver *s);
 
