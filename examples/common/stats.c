@@ -109,6 +109,7 @@ static void add_counters(struct json_object *o, const struct fsc_stats *s)
 	add(o, "stale_reads", s->stale_reads);
 	add(o, "not_kept_bytes", s->not_kept_bytes);
 	add(o, "prefetched_bytes", s->prefetched_bytes);
+	add(o, "prefetched_bytes", s->prefetched_bytes);
 	add(o, "objects_created", s->objects_created);
 	add(o, "objects_found", s->objects_found);
 	add(o, "objects_missed", s->objects_missed);

@@ -14,8 +14,6 @@
 struct slot {
 	struct fsc_read read;
 	struct stream *st;
-	void *buf;
-	size_t size; /* of buf */
 	size_t want; /* bytes of the chunk */
 	bool done;   /* st->lock */
 	int64_t ret;
@@ -62,31 +60,12 @@ void stream_free(struct stream *st)
 {
 	if (!st)
 		return;
-	for (int i = 0; i < STREAM_DEPTH; i++)
-		free(st->slots[i].buf);
 	pthread_cond_destroy(&st->ended);
 	pthread_mutex_destroy(&st->lock);
 	free(st);
 }
 
 /* --- Starting --------------------------------------------------------------------------------- */
-
-static size_t whole_granules(size_t len)
-{
-	return (len + FSC_GRANULE_SIZE - 1) & ~(size_t)(FSC_GRANULE_SIZE - 1);
-}
-
-static bool make_room(struct slot *slot, size_t len)
-{
-	size_t size = whole_granules(len);
-
-	if (slot->size >= size)
-		return true;
-	free(slot->buf);
-	slot->buf = aligned_alloc(FSC_GRANULE_SIZE, size);
-	slot->size = slot->buf ? size : 0;
-	return slot->buf != NULL;
-}
 
 /* The next chunk, ending at a multiple of its size. 0: nothing is left. */
 static size_t next_chunk(struct stream *st)
@@ -103,18 +82,14 @@ static size_t next_chunk(struct stream *st)
 	return 0;
 }
 
-/* The slot of the next chunk, its read filled in. NULL: nothing is left, or *@err is set. */
-static struct slot *prepare(struct stream *st, int *err)
+/* The slot of the next chunk, its read filled in. NULL: nothing is left. */
+static struct slot *prepare(struct stream *st)
 {
 	struct slot *slot = &st->slots[(st->first + st->nr) % STREAM_DEPTH];
 	size_t len = next_chunk(st);
 
 	if (!len)
 		return NULL;
-	if (!make_room(slot, len)) {
-		*err = -ENOMEM;
-		return NULL;
-	}
 	slot->done = false;
 	slot->want = len;
 	slot->read = (struct fsc_read){
@@ -123,25 +98,19 @@ static struct slot *prepare(struct stream *st, int *err)
 		.netfs = &st->r->file,
 		.pos = st->next,
 		.file_size = remote_size(st->r),
-		.buf = slot->buf,
 		.len = len,
+		/* The bytes are passed on from where they came to. */
+		.flags = st->only_cache ? FSC_READ_PREFETCH : FSC_READ_LEND,
 	};
-	/* The cache is read in whole granules, and at the file's end straight into the buffer only
-	 * if that has room for one. */
-	if (st->next + len == remote_size(st->r))
-		slot->read.len = whole_granules(len);
 	st->next += len;
 	return slot;
 }
 
-static void fill_ring(struct stream *st, int *err)
+static void fill_ring(struct stream *st)
 {
 	struct slot *slot;
 
-	while (st->nr < STREAM_DEPTH && !*err && !interrupted()) {
-		slot = prepare(st, err);
-		if (!slot)
-			return;
+	while (st->nr < STREAM_DEPTH && !interrupted() && (slot = prepare(st))) {
 		st->nr++;
 		/* The only one: this thread can do the work itself, without being woken for it. */
 		if (st->nr == 1 && st->next >= st->end) {
@@ -168,13 +137,31 @@ static struct slot *take_first(struct stream *st)
 	return slot;
 }
 
+static int pass_on(const struct fsc_read *read, stream_sink sink, void *arg)
+{
+	uint64_t pos = read->pos;
+	int stop = 0;
+
+	for (uint32_t i = 0; i < read->nr_lent && !stop; i++) {
+		stop = sink(arg, read->lent[i].base, read->lent[i].len, pos);
+		pos += read->lent[i].len;
+	}
+	return stop;
+}
+
+static void give_back(struct slot *slot)
+{
+	if (slot->ret > 0 && slot->read.flags & FSC_READ_LEND)
+		fsc_read_return(&slot->read);
+}
+
 static enum stream_end deliver(struct slot *slot, stream_sink sink, void *arg, int *err)
 {
 	if (slot->ret < 0) {
 		*err = (int)slot->ret;
 		return STREAM_ERROR;
 	}
-	if (sink && slot->ret > 0 && sink(arg, slot->buf, (size_t)slot->ret, slot->read.pos))
+	if (sink && slot->ret > 0 && pass_on(&slot->read, sink, arg))
 		return STREAM_STOPPED;
 	return (size_t)slot->ret < slot->want ? STREAM_SHORT : STREAM_ALL;
 }
@@ -183,7 +170,7 @@ enum stream_end stream_run(struct stream *st, struct remote *r, uint64_t pos, ui
 			   stream_sink sink, void *arg, int *err)
 {
 	enum stream_end how = STREAM_ALL;
-	int no_memory = 0;
+	struct slot *slot;
 
 	st->r = r;
 	st->next = pos;
@@ -193,18 +180,14 @@ enum stream_end stream_run(struct stream *st, struct remote *r, uint64_t pos, ui
 	st->nr = 0;
 	for (;;) {
 		if (how == STREAM_ALL)
-			fill_ring(st, &no_memory);
+			fill_ring(st);
 		if (!st->nr)
 			break;
+		slot = take_first(st);
 		/* After a failure the rest is only waited for. */
 		if (how == STREAM_ALL)
-			how = deliver(take_first(st), sink, arg, err);
-		else
-			take_first(st);
-	}
-	if (how == STREAM_ALL && no_memory) {
-		*err = no_memory;
-		how = STREAM_ERROR;
+			how = deliver(slot, sink, arg, err);
+		give_back(slot);
 	}
 	return how == STREAM_ALL && interrupted() && st->next < st->end ? STREAM_STOPPED : how;
 }

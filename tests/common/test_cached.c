@@ -14,8 +14,11 @@
 #include "cached.h"
 
 static struct {
-	struct netfs_io *asked; /* the last one */
-	char how;               /* 'r' or 'w' */
+	struct asked {
+		struct netfs_io *io;
+		char how; /* 'r' or 'w' */
+	} asked[8]; /* is_asked was posted once for each */
+	unsigned int nr;
 	struct netfs_io *cancelled;
 	sem_t is_asked, closing;
 	atomic_bool answered;
@@ -35,8 +38,7 @@ static size_t a_write_max(struct netfs_file *file)
 
 static void ask(struct netfs_io *io, char how)
 {
-	server.asked = io;
-	server.how = how;
+	server.asked[server.nr++] = (struct asked){ io, how };
 	sem_post(&server.is_asked);
 }
 
@@ -89,7 +91,7 @@ static void *answer_after_close_began(void *arg)
 	(void)arg;
 	sem_wait(&server.closing);
 	atomic_store(&server.answered, true);
-	server.asked->done(server.asked, 8);
+	server.asked[0].io->done(server.asked[0].io, 8);
 	return NULL;
 }
 
@@ -105,11 +107,11 @@ static void a_file_is_closed_when_all_is_answered(void **state)
 	(void)state;
 	cached_file_init(&cf, &file);
 	fsc_read_start(&read);
-	assert_int_equal(server.how, 'r');
-	assert_ptr_equal(server.asked->file, &file);
-	assert_ptr_equal(server.asked->buf, buf);
-	assert_int_equal(server.asked->pos, 16);
-	assert_int_equal(server.asked->len, 8);
+	assert_int_equal(server.asked[0].how, 'r');
+	assert_ptr_equal(server.asked[0].io->file, &file);
+	assert_ptr_equal(server.asked[0].io->buf, buf);
+	assert_int_equal(server.asked[0].io->pos, 16);
+	assert_int_equal(server.asked[0].io->len, 8);
 	pthread_create(&thread, NULL, answer_after_close_began, NULL);
 	sem_post(&server.closing);
 	cached_file_fini(&cf);
@@ -131,11 +133,67 @@ static void limits_are_those_of_the_protocol(void **state)
 	cached_file_fini(&cf);
 }
 
+static void a_read_that_is_cancelled_ends(void **state)
+{
+	_Alignas(8) char buf[8];
+	struct cached_file cf;
+	struct fsc_read read = {
+		.ops = &ops, .netfs = &cf, .file_size = 100, .buf = buf, .len = 8,
+	};
+
+	(void)state;
+	cached_file_init(&cf, &file);
+	fsc_read_start(&read);
+	fsc_read_cancel(&read);
+	assert_ptr_equal(server.cancelled, server.asked[0].io);
+	assert_int_equal(*(int64_t *)(void *)buf, -ECANCELED);
+	cached_file_fini(&cf);
+}
+
+/* Each piece, the last one short: which is asked for again. */
+static void *answer_writes(void *arg)
+{
+	uint64_t *sent = arg;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		struct netfs_io *io;
+
+		sem_wait(&server.is_asked);
+		io = server.asked[i].io;
+		if (server.asked[i].how == 'w' && io->file == &file)
+			*sent += io->pos;
+		io->done(io, i == 2 ? 20 : (int64_t)io->len);
+	}
+	return NULL;
+}
+
+static void a_write_goes_to_the_server(void **state)
+{
+	char buf[250] = { 0 };
+	struct cached_file cf;
+	struct fsc_write write = {
+		.ops = &ops, .netfs = &cf, .pos = 1000, .file_size = 5000, .buf = buf, .len = 250,
+	};
+	pthread_t thread;
+	uint64_t sent = 0;
+
+	(void)state;
+	cached_file_init(&cf, &file);
+	pthread_create(&thread, NULL, answer_writes, &sent);
+	assert_int_equal(fsc_write_wait(&write), 250);
+	pthread_join(thread, NULL);
+	/* In pieces of write_max, and the rest of one. */
+	assert_int_equal(sent, 1000 + 1100 + 1200 + 1220);
+	cached_file_fini(&cf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_file_is_closed_when_all_is_answered, setup),
 		cmocka_unit_test_setup(limits_are_those_of_the_protocol, setup),
+		cmocka_unit_test_setup(a_read_that_is_cancelled_ends, setup),
+		cmocka_unit_test_setup(a_write_goes_to_the_server, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
