@@ -256,9 +256,10 @@ static int relabel_begin(struct fsc_cookie *cookie, const struct fsc_cookie_para
 static int relabel_end(struct fsc_cookie *cookie, const struct fsc_cookie_params *now, int err)
 {
 	unsigned long irq = fsc_spin_lock(&cookie->lock);
+	struct fsc_gen *gen = fsc_cookie_usable_gen(cookie);
 
-	if (cookie->uncached || cookie->version != cookie->clean) {
-		err = err ? err : -ESTALE; /* invalidated meanwhile, and told better perhaps */
+	if (!gen) {
+		err = -ENOBUFS; /* invalidated meanwhile, or the disk failed */
 	} else if (err) {
 		cookie->dirty = true;
 	} else {
@@ -266,6 +267,7 @@ static int relabel_end(struct fsc_cookie *cookie, const struct fsc_cookie_params
 		cookie->keep_after_ms = fsc_max64(cookie->keep_after_ms, now->keep_after_ms);
 	}
 	fsc_spin_unlock(&cookie->lock, irq);
+	fsc_gen_put(gen);
 	return err;
 }
 

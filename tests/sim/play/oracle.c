@@ -27,6 +27,9 @@ void oracle_process(struct play *p)
 		f->nr_pending = 0;
 		f->nr_asked = 0;
 		f->delegated = false;
+		f->right = NULL;
+		f->changing = 0;
+		f->alone = false;
 		for (uint32_t v = 0; v < f->version; v++)
 			if (!f->changes[v].lasting)
 				f->changes[v].answered = 0;

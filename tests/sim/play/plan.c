@@ -11,19 +11,21 @@
 #include "plan.h"
 
 static const struct profile profiles[] = {
-	{ "mixed", "everything, at times", 0, -1, 45 },
+	{ "mixed", "everything, at times", PROFILE_FILES, -1, 45 },
 	{ "reads", "readers, changes on the server, crashes", 0, -1, 60 },
-	{ "crashes", "short lives", PROFILE_CRASHES, -1, 22 },
-	{ "faults", "the storage fails often", PROFILE_FAULTY, -1, 45 },
+	{ "crashes", "short lives", PROFILE_CRASHES | PROFILE_FILES, -1, 22 },
+	{ "faults", "the storage fails often", PROFILE_FAULTY | PROFILE_FILES, -1, 45 },
 	{ "xattr", "only setting xattrs fails", PROFILE_XATTR | PROFILE_FAULTY | PROFILE_WRITER, -1,
 	  40 },
 	{ "small", "a small disk, budgets", PROFILE_SMALL, -1, 45 },
 	{ "slots", "maps too large for an xattr", PROFILE_SLOTS, -1, 45 },
 	{ "ticks", "times as coherency data", 0, COH_TICK, 40 },
 	{ "constant", "coherency data that never change", PROFILE_CRASHES, COH_CONST, 35 },
-	{ "writer", "local writes at object level", PROFILE_WRITER, -1, 40 },
+	{ "writer", "local writes at object level", PROFILE_WRITER | PROFILE_FILES, -1, 40 },
 	{ "overwrites", "local writes over what is stored, and crashes",
 	  PROFILE_WRITER | PROFILE_CRASHES | PROFILE_OVERWRITES, -1, 12 },
+	{ "files", "files changed through cookies, and crashes",
+	  PROFILE_CRASHES | PROFILE_FILES | PROFILE_CHANGES, -1, 22 },
 };
 
 #define NR_PROFILES (sizeof(profiles) / sizeof(profiles[0]))
@@ -32,7 +34,8 @@ static const struct profile profiles[] = {
 static const uint8_t reader_steps[STEP_KINDS] = {
 	[STEP_OPEN] = 12, [STEP_READ] = 230, [STEP_INVALIDATE] = 24, [STEP_CHECK_ATTR] = 28,
 	[STEP_MODIFY] = 8, [STEP_UNUSE] = 4, [STEP_USE] = 4, [STEP_CLOSE] = 12,
-	[STEP_JOIN] = 8, [STEP_PAUSE] = 10,
+	[STEP_JOIN] = 8, [STEP_PAUSE] = 10, [STEP_C_WRITE] = 36, [STEP_C_RESIZE] = 5,
+	[STEP_C_PUNCH] = 5, [STEP_C_WRITTEN] = 10, [STEP_C_LEND] = 5,
 };
 
 static const uint8_t writer_steps[STEP_KINDS] = {
@@ -50,7 +53,7 @@ static const uint8_t world_steps[STEP_KINDS] = {
 
 static const char *const step_names[STEP_KINDS] = {
 	"open", "read", "invalidate", "check attributes", "unuse", "use", "close", "modify", "join",
-	"pause",
+	"pause", "write", "resize file", "punch", "written", "lend file",
 	"open to write", "local write", "resize", "clear", "store", "object read",
 	"object invalidate", "commit", "object close", "lend", "passthrough read",
 	"server change", "server bad", "server good", "fault", "no fault", "no memory", "sync",
@@ -77,6 +80,14 @@ static uint32_t weight_of(const struct profile *profile, const uint8_t *weights,
 
 	if (kind == STEP_FAULT || kind == STEP_FAIL_ALLOC)
 		w *= profile->flags & PROFILE_FAULTY ? 3 : 1;
+	if (kind >= STEP_C_WRITE && kind <= STEP_C_LEND && !(profile->flags & PROFILE_FILES))
+		w = 0;
+	if (profile->flags & PROFILE_CHANGES) {
+		if (kind >= STEP_C_WRITE && kind <= STEP_C_LEND)
+			w *= 3;
+		else if (kind == STEP_INVALIDATE || kind == STEP_MODIFY || kind == STEP_CHANGE)
+			w = (w + 3) / 4;
+	}
 	if (profile->flags & PROFILE_SMALL && (kind == STEP_LIMIT || kind == STEP_CULL))
 		w *= 4;
 	if (profile->flags & PROFILE_OVERWRITES) {

@@ -32,6 +32,8 @@ enum ending {
 #define PROFILE_WRITER 16u
 #define PROFILE_CRASHES 32u
 #define PROFILE_OVERWRITES 64u /* writers alone, on what is stored, in short lives */
+#define PROFILE_FILES 128u /* files are changed through cookies, too */
+#define PROFILE_CHANGES 256u /* above all */
 
 struct profile {
 	const char *name, *what;

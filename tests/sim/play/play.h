@@ -77,6 +77,9 @@ struct file {
 	bool large;           /* and sparse */
 	bool by_writer;       /* in this epoch it is the writer's (writer.c), else the readers' */
 	bool delegated;       /* a client has an exclusive right: nobody else changes it */
+	struct client *right; /* the one, if it has it at cookie level */
+	uint32_t changing;    /* writes through cookies on their way */
+	bool alone;           /* one that bears no other beside it is, or waits for them */
 
 	/* Nothing older may be read, whatever is presented: see oracle.c. */
 	uint32_t floor;       /* of this process */
@@ -126,6 +129,8 @@ const struct change *server_pending(const struct file *f, uint32_t stamp);
 void stamp_bytes(const struct file *f, const struct change *change, uint64_t pos, void *buf,
 		 size_t len);
 uint32_t server_write_sent(struct play *p, struct file *f, uint32_t stamp);
+/* The server makes the change now, up to @end; without @all it stays pending, to be refused. */
+uint32_t server_write_part(struct play *p, struct file *f, uint32_t stamp, uint64_t end, bool all);
 void server_write_refused(struct play *p, struct file *f, uint32_t stamp);
 void server_write_answered(struct play *p, struct file *f, uint32_t version);
 
@@ -188,6 +193,11 @@ enum step_kind {
 	STEP_MODIFY,     /* a local write, as docs/embedding.md has it for clients without proof */
 	STEP_JOIN,       /* wait for the reads in flight */
 	STEP_PAUSE,
+	STEP_C_WRITE,    /* through the cookie (changes.c); STEP_PROOF: with an exclusive right */
+	STEP_C_RESIZE,
+	STEP_C_PUNCH,
+	STEP_C_WRITTEN,
+	STEP_C_LEND,     /* and read what was lent */
 	/* The writer's (writer.c): object level, on files with by_writer. */
 	STEP_W_OPEN,     /* flags STEP_PROOF: with an exclusive right or a counter as proof */
 	STEP_W_WRITE,    /* local: prepare, store, send, answered */

@@ -33,7 +33,7 @@ static struct handle *find_held(struct play *p, const struct file *f)
 }
 
 /* The library has been told: whoever has the cookie reads a file of this size now. */
-static void set_attr(struct play *p, struct fsc_cookie *cookie, const struct attr *attr)
+void reader_set_attr(struct play *p, struct fsc_cookie *cookie, const struct attr *attr)
 {
 	for (uint32_t i = 0; i < p->nr_clients; i++)
 		for (uint32_t k = 0; k < HANDLES; k++)
@@ -76,7 +76,7 @@ static void nap(void)
 	sim_sleep_us(100);
 }
 
-static void invalidate(struct client *c, struct handle *h, const struct attr *attr,
+void reader_invalidate(struct client *c, struct handle *h, const struct attr *attr,
 		       const struct step *s)
 {
 	struct play *p = c->play;
@@ -99,7 +99,7 @@ static void invalidate(struct client *c, struct handle *h, const struct attr *at
 	fsc_cookie_invalidate(cookie, attr ? &now : NULL, e ? &e->ev : NULL);
 	oracle_invalidated(p, f, version);
 	if (attr)
-		set_attr(p, cookie, attr);
+		reader_set_attr(p, cookie, attr);
 	if (e && s->flags & STEP_WAIT)
 		while (e->busy)
 			nap();
@@ -119,7 +119,7 @@ static bool ask(struct client *c, struct file *f, const struct step *s, struct a
 	return true;
 }
 
-static bool is_same(const struct play *p, const struct attr *a, const struct attr *b)
+bool reader_is_same(const struct play *p, const struct attr *a, const struct attr *b)
 {
 	if (p->coherency == COH_CONST) /* such a netfs knows by other means */
 		return a->version == b->version;
@@ -139,10 +139,11 @@ static void acquire(struct client *c, struct handle *h, const struct step *s,
 
 	h->attr = *attr;
 	err = fsc_cookie_acquire(vol, &params, &h->cookie);
-	other = err == -EBUSY ? find_held(p, f) : NULL;
+	/* Whoever has the right knows better than what the server said a moment ago. */
+	other = err == -EBUSY && !(f->delegated && s->arg >> 44 & 7) ? find_held(p, f) : NULL;
 	if (other && attr->version >= other->attr.version) {
 		other->busy++;
-		invalidate(c, other, attr, s);
+		reader_invalidate(c, other, attr, s);
 		other->busy--;
 		err = fsc_cookie_acquire(vol, &params, &h->cookie);
 	}
@@ -171,6 +172,8 @@ static void close_handle(struct client *c, struct handle *h, bool wait, bool ret
 	struct file *f = h->file;
 
 	reads_join(&readers[c->nr]);
+	changes_join(c);
+	changes_give_right_back(c, h);
 	/* From here on no other client finds it; and another may be given the same address. */
 	h->file = NULL;
 	while (h->busy)
@@ -227,12 +230,14 @@ static void check_attr(struct client *c, struct handle *h, const struct step *s)
 {
 	struct attr attr;
 
+	if (h->file->delegated && s->arg >> 44 & 7)
+		return;
 	if (!ask(c, h->file, s, &attr) || attr.version < h->attr.version)
 		return;
 	if (s->kind == STEP_INVALIDATE)
-		invalidate(c, h, s->arg >> 16 & 7 ? &attr : NULL, s);
-	else if (!is_same(c->play, &attr, &h->attr))
-		invalidate(c, h, &attr, s);
+		reader_invalidate(c, h, s->arg >> 16 & 7 ? &attr : NULL, s);
+	else if (!reader_is_same(c->play, &attr, &h->attr))
+		reader_invalidate(c, h, &attr, s);
 }
 
 /* Nothing proves that nobody else writes: so it is uncached from before the write is sent until the
@@ -247,21 +252,26 @@ static void modify(struct client *c, struct handle *h, const struct step *s)
 
 	if (!h->cookie || f->delegated)
 		return;
+	changes_begin_alone(f);
 	fsc_cookie_use(h->cookie, true);
 	h->uses++;
 	attr = h->attr;
-	invalidate(c, h, s->arg & 1 ? &attr : NULL, s);
+	size = attr.size;
+	reader_invalidate(c, h, s->arg & 1 ? &attr : NULL, s);
 	stamp = server_write_begin(p, f, start, start + 1 + s->len % (3 * PLAY_GRANULE), size,
 				   s->flags & STEP_ZERO ? 1 : 0);
-	if (!stamp)
+	if (!stamp) {
+		f->alone = false;
 		return;
+	}
 	oracle_event(p);
 	version = server_write_sent(p, f, stamp);
 	if (version)
 		server_write_answered(p, f, version);
 	if (server_getattr(p, f, &attr))
-		invalidate(c, h, &attr, s);
+		reader_invalidate(c, h, &attr, s);
 	oracle_event(p);
+	f->alone = false;
 }
 
 static void any_step(struct client *c, struct handle *h, const struct step *s)
@@ -278,10 +288,12 @@ static void any_step(struct client *c, struct handle *h, const struct step *s)
 		modify(c, h, s);
 		break;
 	case STEP_UNUSE:
+		changes_join(c);
 		if (h->uses) {
 			fsc_cookie_unuse(h->cookie);
 			h->uses--;
 		}
+		h->modifies = h->modifies && h->uses;
 		break;
 	case STEP_USE:
 		use(h, s);
@@ -290,6 +302,7 @@ static void any_step(struct client *c, struct handle *h, const struct step *s)
 		close_handle(c, h, s->flags & STEP_WAIT, s->flags & STEP_RETIRE && s->arg % 3 == 0);
 		break;
 	default:
+		changes_step(c, h, s);
 		break;
 	}
 }
@@ -307,7 +320,7 @@ void reader_step(struct play *p, struct client *c, const struct step *s)
 		if (!h)
 			open_handle(c, f, s);
 	} else {
-		if (!h && s->kind == STEP_READ)
+		if (!h && (s->kind == STEP_READ || s->kind >= STEP_C_WRITE))
 			h = open_handle(c, f, s);
 		if (h)
 			any_step(c, h, s);
@@ -337,6 +350,7 @@ void reader_start(struct play *p, struct client *c)
 		rd->requests[i].filled = false;
 	}
 	fsc_waitq_init(&rd->ended);
+	changes_start(c);
 }
 
 void reader_stop(struct play *p, struct client *c)
@@ -344,6 +358,7 @@ void reader_stop(struct play *p, struct client *c)
 	struct reader *rd = &readers[c->nr];
 
 	reads_join(rd);
+	changes_join(c);
 	for (uint32_t i = 0; i < HANDLES; i++)
 		if (rd->handles[i].file)
 			close_handle(c, &rd->handles[i], i % 2, false);

@@ -8,6 +8,7 @@
 #define HANDLES 3u
 #define REQUESTS 3u
 #define EVENTS 6u
+#define WRITINGS 3u
 #define GUARD 64u
 #define PAGE 4096u
 
@@ -18,6 +19,7 @@ struct handle {
 	struct attr attr;  /* as last presented, by whichever client */
 	uint32_t told;     /* the version that acquire was told; UINT32_MAX: it is uncached */
 	uint32_t uses;
+	bool modifies;     /* one of them was said to */
 	uint32_t busy;     /* other clients are calling something on the cookie */
 };
 
@@ -48,6 +50,20 @@ struct reader {
 	struct fsc_waitq ended;
 };
 
+/* A write on its way (changes.c). */
+struct writing {
+	struct fsc_write write;
+	struct file *file;   /* NULL: free */
+	uint32_t stamp;
+	uint64_t lo, hi;     /* bytes */
+	uint8_t *mem;
+	size_t off, size, room; /* where they begin in there, what all of it is, and allocated */
+	/* What the server makes of it. */
+	bool decided, fails;
+	uint64_t upto;
+	uint32_t version;
+};
+
 extern struct reader readers[PLAY_CLIENTS]; /* reads.c */
 
 /* reads.c */
@@ -55,5 +71,22 @@ void reads_join(struct reader *rd); /* until none is in flight */
 void reads_make(struct client *c, struct handle *h, const struct step *s);
 /* What was read belongs to us since: nobody has written there. */
 void reads_check_untouched(struct request *r);
+
+/* reader.c */
+extern const struct fsc_netfs_ops reader_ops; /* reads.c */
+bool reader_is_same(const struct play *p, const struct attr *a, const struct attr *b);
+void reader_set_attr(struct play *p, struct fsc_cookie *cookie, const struct attr *attr);
+void reader_invalidate(struct client *c, struct handle *h, const struct attr *attr,
+		       const struct step *s);
+
+/* changes.c */
+void changes_start(struct client *c);
+void changes_begin_alone(struct file *f); /* no other change through a cookie until ->alone is false */
+void changes_step(struct client *c, struct handle *h, const struct step *s);
+void changes_join(struct client *c); /* until none is on its way */
+void changes_give_right_back(struct client *c, struct handle *h); /* if it has one */
+void changes_issue_write(struct fsc_subreq *sreq);
+size_t changes_write_max(struct fsc_write *write);
+void changes_write_done(struct fsc_write *write, int64_t ret);
 
 #endif

@@ -99,11 +99,14 @@ static void read_done(struct fsc_read *read, int64_t ret)
 	fsc_waitq_wake_all(&readers[r->client->nr].ended);
 }
 
-static const struct fsc_netfs_ops reader_ops = {
+const struct fsc_netfs_ops reader_ops = {
 	.subreq_size = sizeof(struct answer),
 	.read_max = read_max,
 	.issue_read = issue_read,
 	.read_done = read_done,
+	.write_max = changes_write_max,
+	.issue_write = changes_issue_write,
+	.write_done = changes_write_done,
 };
 
 /* --- Requests -------------------------------------------------------------------------------- */

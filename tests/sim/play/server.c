@@ -274,6 +274,20 @@ uint32_t server_write_sent(struct play *p, struct file *f, uint32_t stamp)
 	return version;
 }
 
+uint32_t server_write_part(struct play *p, struct file *f, uint32_t stamp, uint64_t end, bool all)
+{
+	struct change *pending = (struct change *)server_pending(f, stamp), c = *pending;
+	uint64_t size = file_size(f, f->version);
+
+	/* Others may have made it longer meanwhile. */
+	c.size = end < c.size ? end : c.size;
+	c.size = size > c.size ? size : c.size;
+	c.end = end < c.end ? end : c.end; /* in the last sector it may not write all */
+	if (all)
+		*pending = f->pending[--f->nr_pending];
+	return add_version(p, f, &c);
+}
+
 void server_write_refused(struct play *p, struct file *f, uint32_t stamp)
 {
 	struct change *c = (struct change *)server_pending(f, stamp);
