@@ -70,6 +70,16 @@ bool cached_same(const struct netfs_attr *a, const struct netfs_attr *b)
 	       words_of(0, b, wb) == nr && !memcmp(wa, wb, nr * sizeof(*wa));
 }
 
+/* Some servers (nfs-ganesha, Linux's on filesystems without a counter) give the ctime for a change
+ * counter: which differs after a change only if the clock has ticked. */
+static bool counts(const struct netfs_attr *a)
+{
+	uint64_t sec = (uint64_t)a->st.st_ctim.tv_sec, nsec = (uint64_t)a->st.st_ctim.tv_nsec;
+
+	return a->has_change && a->change != sec * 1000000000 + nsec &&
+	       a->change != (sec << 32) + nsec;
+}
+
 /* A file that changed a moment ago may change again and keep its timestamps. So, unless its last
  * change is so long ago that our clock and the server's can't disagree on it, what is asked for
  * before a tick has passed since we saw them isn't kept. */
@@ -79,7 +89,7 @@ uint64_t cached_keep_after(const struct session *s, const struct netfs_attr *a)
 	int64_t slack_s = s->opt->clock_slack_s;
 	struct timespec now;
 
-	if (a->has_change)
+	if (counts(a))
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (c->tv_sec < now.tv_sec - slack_s ||

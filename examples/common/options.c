@@ -286,7 +286,7 @@ static struct argp argp = {
 	.options = options,
 	.parser = parse_global,
 	.args_doc = "ls [-l] PATH\nstat PATH\ncat [--offset N] [--length N] PATH\n"
-		    "get [-r] PATH LOCALFILE\nwarm PATH...",
+		    "get [-r] PATH LOCALFILE\nwarm PATH...\nmount [-f] [-o OPTIONS] MNT",
 };
 
 /* What is the program's own about it. */

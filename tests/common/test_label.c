@@ -135,6 +135,22 @@ static uint64_t keep_after(int64_t ago_s, long ctime_ns, long mtime_ns, bool has
 	return cached_keep_after(&session, &a);
 }
 
+static void a_counter_that_is_a_time_counts_no_more_than_one(void **state)
+{
+	struct netfs_attr a = an_attr();
+	uint64_t now = (uint64_t)time(NULL);
+
+	(void)state;
+	a.has_change = true;
+	a.st.st_ctim = (struct timespec){ (time_t)now, 7 };
+	a.change = now * 1000000000 + 7;
+	assert_int_equal(cached_keep_after(&session, &a), 5020);
+	a.change = (now << 32) + 7;
+	assert_int_equal(cached_keep_after(&session, &a), 5020);
+	a.change++;
+	assert_int_equal(cached_keep_after(&session, &a), 0);
+}
+
 static void what_changed_a_moment_ago_is_kept_a_tick_later(void **state)
 {
 	(void)state;
@@ -154,6 +170,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_vouched_for_has_no_label),
 		cmocka_unit_test(every_difference_counts),
 		cmocka_unit_test(of_a_change_counter_nothing_else_counts),
+		cmocka_unit_test(a_counter_that_is_a_time_counts_no_more_than_one),
 		cmocka_unit_test(what_changed_a_moment_ago_is_kept_a_tick_later),
 	};
 
