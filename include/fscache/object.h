@@ -160,7 +160,9 @@ void fsc_gen_store_cancel(struct fsc_gio *gio); /* [any] */
  * followed by one fsc_gen_write_answered(), whatever it returned; until then nothing of the
  * server's is kept. If the generation is no longer the object's when prepare returns, prepare the
  * current one as well; and if it isn't when the server has answered (an invalidation came between),
- * the one that is then, without @keep, before anybody is told. The caller keeps apart writes that
+ * the one that is then, without @keep, before anybody is told. If there is none (the cache was
+ * withdrawn, say) what is stored may still be found one day: fsc_object_invalidate(), where
+ * coherency data don't change with each write. The caller keeps apart writes that
  * overlap, from prepare to answer: the server may take them in the other order.
  */
 int fsc_gen_write_prepare(struct fsc_gio *gio, bool keep);

@@ -97,11 +97,11 @@ static void prepare(struct op *op, struct fsc_gen *gen, const struct change_plan
 }
 
 /* Until the generation that is current has been prepared; or so many have come one after the other
- * that the rest is left for later. */
-static void prepare_current(struct op *op, const struct change_plan *plan)
+ * that the rest is left for later. False: there is none. */
+static bool prepare_current(struct op *op, const struct change_plan *plan)
 {
+	struct fsc_gen *gen = NULL;
 	bool known = false;
-	struct fsc_gen *gen;
 
 	while (!known && op->nr_pieces < PIECES && (gen = slot_gen(op_writer(op), op->slot))) {
 		known = is_prepared(op, gen);
@@ -109,10 +109,12 @@ static void prepare_current(struct op *op, const struct change_plan *plan)
 			prepare(op, gen, plan);
 		fsc_gen_put(gen);
 	}
+	return gen != NULL;
 }
 
-/* What has come in its place since then may hold what was downloaded before the change. */
-static void prepare_late(struct op *op)
+/* What has come in its place since then may hold what was downloaded before the change. False:
+ * there is none. */
+static bool prepare_late(struct op *op)
 {
 	struct fsc_gen *gen, *last = NULL;
 	bool known = false;
@@ -130,6 +132,7 @@ static void prepare_late(struct op *op)
 		last = gen;
 	}
 	fsc_gen_put(last);
+	return known;
 }
 
 static void write_pieces(struct op *op, const struct change_plan *plan)
@@ -188,37 +191,6 @@ static void take_back(struct op *op, const struct change_plan *plan)
 	server_write_refused(w->play, op->slot->file, plan->stamp);
 }
 
-static void finish(struct op *op, const struct change_plan *plan, uint32_t version)
-{
-	struct writer *w = op_writer(op);
-	struct slot *sl = op->slot;
-
-	if (op->hi > op->lo)
-		prepare_late(op);
-	if (!version)
-		take_back(op, plan);
-	else if (plan->size != plan->old_size && !plan->resize_first)
-		resize_object(op, plan->size);
-	answer_pieces(op);
-	if (version) {
-		sl->own |= 1ull << (version - 1);
-		server_write_answered(w->play, sl->file, version);
-		/* Its coherency data don't tell: so the cache has to. */
-		sl->file->changes[version - 1].lasting = w->play->coherency == COH_CONST &&
-							 (op->nr_pieces || sl->gave_up);
-		play_note(w->play, sl->file, "stamp %u answered: version %u", plan->stamp, version);
-	}
-}
-
-/* --- A change, from begin to answer ----------------------------------------------------------- */
-
-static void fill(struct op *op, const struct change *c)
-{
-	if (op->hi > op->lo && op_mem(op, op->hi - (op->lo - op->lo % PLAY_GRANULE)))
-		stamp_bytes(op->slot->file, c, op->lo, op->mem + op->lo % PLAY_GRANULE,
-			    op->hi - op->lo);
-}
-
 /* A netfs without proof: what is stored goes at the first local write, and nothing more is kept. */
 static void give_up_for_good(struct op *op)
 {
@@ -235,6 +207,49 @@ static void give_up_for_good(struct op *op)
 	}
 	if (call)
 		slot_end_call(w, sl);
+}
+
+/* There is no generation to be prepared, as the cache was withdrawn or has no memory; but what is
+ * stored may be found again, and coherency data that never change won't tell. */
+static void give_up_unprepared(struct op *op)
+{
+	if (op_writer(op)->play->coherency == COH_CONST)
+		give_up_for_good(op);
+}
+
+static void finish(struct op *op, const struct change_plan *plan, uint32_t version)
+{
+	struct writer *w = op_writer(op);
+	struct slot *sl = op->slot;
+	bool told = false;
+
+	if (op->hi > op->lo) {
+		told = prepare_late(op);
+		if (!told)
+			give_up_unprepared(op);
+	}
+	if (!version)
+		take_back(op, plan);
+	else if (plan->size != plan->old_size && !plan->resize_first)
+		resize_object(op, plan->size);
+	answer_pieces(op);
+	if (version) {
+		sl->own |= 1ull << (version - 1);
+		server_write_answered(w->play, sl->file, version);
+		/* Its coherency data don't tell: so the cache has to. */
+		sl->file->changes[version - 1].lasting = w->play->coherency == COH_CONST &&
+							 (told || sl->gave_up);
+		play_note(w->play, sl->file, "stamp %u answered: version %u", plan->stamp, version);
+	}
+}
+
+/* --- A change, from begin to answer ----------------------------------------------------------- */
+
+static void fill(struct op *op, const struct change *c)
+{
+	if (op->hi > op->lo && op_mem(op, op->hi - (op->lo - op->lo % PLAY_GRANULE)))
+		stamp_bytes(op->slot->file, c, op->lo, op->mem + op->lo % PLAY_GRANULE,
+			    op->hi - op->lo);
 }
 
 static void change(struct op *op, struct change_plan *plan, uint64_t start, uint64_t end)
@@ -264,8 +279,8 @@ static void change(struct op *op, struct change_plan *plan, uint64_t start, uint
 		prepare(op, old, plan);
 		fsc_gen_put(old);
 	}
-	if (op->hi > op->lo)
-		prepare_current(op, plan);
+	if (op->hi > op->lo && !prepare_current(op, plan))
+		give_up_unprepared(op);
 	if (!plan->write_late)
 		write_pieces(op, plan);
 	/* The server may be far, and a crash come meanwhile. */
