@@ -183,6 +183,123 @@ static void call_statfs(struct run *r)
 	FUZZ_CHECK(m && len == 67);
 }
 
+static const struct p9_blob a_name = { "name", 4 };
+
+static void check_qid(const struct p9_qid *qid, uint8_t type)
+{
+	uint8_t bytes[P9_QID_SIZE] = { qid->type };
+
+	put_le(bytes + 1, qid->version, 4);
+	put_le(bytes + 5, qid->path, 8);
+	check_bytes(type, P9_HEADER, bytes, sizeof(bytes));
+}
+
+static void call_mkdir(struct run *r)
+{
+	struct p9_qid qid;
+	int err = p9_mkdir(r->c, r->fid, a_name, 0755, 0, &qid);
+
+	if (err)
+		check_error(r, err);
+	else
+		check_qid(&qid, P9_RMKDIR);
+}
+
+static void call_lcreate(struct run *r)
+{
+	struct p9_qid qid;
+	uint32_t most;
+	int err = p9_lcreate(r->c, r->fid, a_name, P9_O_RDWR, 0644, 0, &qid);
+
+	if (err) {
+		check_error(r, err);
+		return;
+	}
+	FUZZ_CHECK(shim_reply(P9_RLCREATE, NULL, &(size_t){ 0 }));
+	most = p9_write_max(r->c, r->fid);
+	FUZZ_CHECK(most && most <= p9_msize(r->c) - P9_IO_HEADER);
+}
+
+static void call_pwrite(struct run *r, size_t want)
+{
+	uint8_t *buf = calloc(1, want), count[4];
+	int64_t n = p9_pwrite(r->c, r->fid, 4096, buf, want);
+
+	if (n < 0) {
+		check_error(r, n);
+	} else {
+		FUZZ_CHECK((size_t)n <= want);
+		put_le(count, (uint64_t)n, 4);
+		check_bytes(P9_RWRITE, P9_HEADER, count, sizeof(count));
+	}
+	free(buf);
+}
+
+static void call_xattr(struct run *r, size_t want)
+{
+	uint8_t bytes[8], *buf;
+	uint64_t size;
+	uint32_t fid;
+	int64_t n = p9_xattrwalk(r->c, r->fid, a_name, &fid, &size);
+
+	if (n) {
+		check_error(r, n);
+		return;
+	}
+	FUZZ_CHECK(size <= INT64_MAX);
+	put_le(bytes, size, 8);
+	check_bytes(P9_RXATTRWALK, P9_HEADER, bytes, sizeof(bytes));
+	buf = malloc(want);
+	n = p9_pread(r->c, fid, 0, buf, want);
+	FUZZ_CHECK(n <= (int64_t)want);
+	free(buf);
+	p9_clunk(r->c, fid);
+}
+
+static void call_lock(struct run *r, bool get)
+{
+	struct p9_lock lock = { .type = P9_LOCK_WRLCK, .client_id = a_name };
+	uint8_t status = P9_LOCK_SUCCESS;
+	int err = get ? p9_getlock(r->c, r->fid, &lock) : p9_lock(r->c, r->fid, &lock, &status);
+
+	if (err)
+		check_error(r, err);
+	FUZZ_CHECK(err || (status <= P9_LOCK_GRACE && lock.type <= P9_LOCK_UNLCK));
+}
+
+static void call_empty(struct run *r, unsigned int which)
+{
+	const struct p9_setattr set = { .valid = P9_SET_SIZE };
+	uint8_t type = 0;
+	int err;
+
+	switch (which % 4) {
+	case 0:
+		err = p9_setattr(r->c, r->fid, &set);
+		type = P9_RSETATTR;
+		break;
+	case 1:
+		err = p9_renameat(r->c, r->root, a_name, r->fid, a_name);
+		type = P9_RRENAMEAT;
+		break;
+	case 2:
+		err = p9_fsync(r->c, r->fid, false);
+		type = P9_RFSYNC;
+		break;
+	default:
+		if (r->fid == r->root)
+			return;
+		err = p9_remove(r->c, r->fid);
+		type = P9_RREMOVE;
+		r->fid = r->root;
+		break;
+	}
+	if (err)
+		check_error(r, err);
+	else
+		FUZZ_CHECK(shim_reply(type, NULL, &(size_t){ 0 }));
+}
+
 /* --- Many at once ---------------------------------------------------------------------------- */
 
 struct read {
@@ -254,7 +371,7 @@ static void one_call(struct run *r, unsigned int which)
 	static const size_t sizes[] = { 1, 100, 300, 4096 };
 	size_t size = sizes[which / 16 % 4];
 
-	switch (which % 16 % 10) {
+	switch (which % 16) {
 	case 0:
 		call_walk(r, which / 16);
 		break;
@@ -281,6 +398,24 @@ static void one_call(struct run *r, unsigned int which)
 		break;
 	case 8:
 		many_reads(r, which / 16);
+		break;
+	case 10:
+		call_mkdir(r);
+		break;
+	case 11:
+		call_lcreate(r);
+		break;
+	case 12:
+		call_pwrite(r, size);
+		break;
+	case 13:
+		call_xattr(r, size);
+		break;
+	case 14:
+		call_lock(r, which / 16 % 2);
+		break;
+	case 15:
+		call_empty(r, which / 16);
 		break;
 	default:
 		if (r->fid != r->root)

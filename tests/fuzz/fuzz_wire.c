@@ -220,6 +220,78 @@ static int try_dirents(struct writing *w, const uint8_t *msg, size_t len)
 	return more;
 }
 
+static int try_qid(struct writing *w, const uint8_t *msg, size_t len)
+{
+	uint8_t type = len > 4 && msg[4] == P9_RMKNOD ? P9_RMKNOD : P9_RMKDIR;
+	struct p9_qid qid;
+	int err = p9_dec_rqid(msg, len, type, &qid);
+
+	begin(w, type);
+	write_qid(w, qid);
+	return err;
+}
+
+static int try_lcreate(struct writing *w, const uint8_t *msg, size_t len)
+{
+	struct p9_qid qid;
+	uint32_t iounit;
+	int err = p9_dec_rlcreate(msg, len, &qid, &iounit);
+
+	begin(w, P9_RLCREATE);
+	write_qid(w, qid);
+	p9_enc_u32(&w->enc, iounit);
+	return err;
+}
+
+static int try_write(struct writing *w, const uint8_t *msg, size_t len)
+{
+	uint32_t count;
+	int err = p9_dec_rwrite(msg, len, &count);
+
+	begin(w, P9_RWRITE);
+	p9_enc_u32(&w->enc, count);
+	return err;
+}
+
+static int try_xattrwalk(struct writing *w, const uint8_t *msg, size_t len)
+{
+	uint64_t size;
+	int err = p9_dec_rxattrwalk(msg, len, &size);
+
+	FUZZ_CHECK(err || size <= INT64_MAX);
+	begin(w, P9_RXATTRWALK);
+	p9_enc_u64(&w->enc, size);
+	return err;
+}
+
+static int try_lock(struct writing *w, const uint8_t *msg, size_t len)
+{
+	uint8_t status;
+	int err = p9_dec_rlock(msg, len, &status);
+
+	FUZZ_CHECK(err || status <= P9_LOCK_GRACE);
+	begin(w, P9_RLOCK);
+	p9_enc_u8(&w->enc, status);
+	return err;
+}
+
+static int try_getlock(struct writing *w, const uint8_t *msg, size_t len)
+{
+	struct p9_lock lock;
+	int err = p9_dec_rgetlock(msg, len, &lock);
+
+	if (err)
+		return err;
+	FUZZ_CHECK(lock.type <= P9_LOCK_UNLCK);
+	begin(w, P9_RGETLOCK);
+	p9_enc_u8(&w->enc, lock.type);
+	p9_enc_u64(&w->enc, lock.start);
+	p9_enc_u64(&w->enc, lock.length);
+	p9_enc_u32(&w->enc, lock.proc_id);
+	p9_enc_string(&w->enc, lock.client_id);
+	return 0;
+}
+
 static const struct {
 	uint8_t type;
 	int (*try)(struct writing *w, const uint8_t *msg, size_t len);
@@ -228,6 +300,9 @@ static const struct {
 	{ P9_RWALK, try_walk },		 { P9_RGETATTR, try_getattr }, { P9_RLOPEN, try_lopen },
 	{ P9_RREADLINK, try_readlink },	 { P9_RSTATFS, try_statfs },   { P9_RCLUNK, try_clunk },
 	{ P9_RREAD, try_data },		 { P9_RREADDIR, try_data },    { P9_RREADDIR, try_dirents },
+	{ P9_RMKDIR, try_qid },		 { P9_RMKNOD, try_qid },       { P9_RLCREATE, try_lcreate },
+	{ P9_RWRITE, try_write },	 { P9_RLOCK, try_lock },       { P9_RGETLOCK, try_getlock },
+	{ P9_RXATTRWALK, try_xattrwalk },
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -309,7 +309,8 @@ struct body {
 /* Of all replies that calls wait for: some zeroes will do, but for lengths within. */
 static struct body body_of(unsigned int call)
 {
-	static const size_t zeroes[] = { 2, 2 + 16 * 13, 153, 17, 4, 2, 60, 4, 4, 0 };
+	static const size_t zeroes[] = { 2, 2 + 16 * 13, 153, 17, 4, 2, 60, 4, 4, 0,
+					 13, 17, 4, 8, 1, 0 };
 	static const char entry[] = "\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\x08\1\0n";
 	struct body b = { .len = zeroes[call] };
 
@@ -367,11 +368,12 @@ static void add_answer(struct seed *s, unsigned int call)
 
 static void seed_conns(void)
 {
-	static const uint8_t all[] = { 1, 2, 3, 0x34, 5, 6, 0x17, 8, 0x48, 9 };
+	static const uint8_t all[] = { 1, 2, 3, 0x34, 5, 6, 0x17, 8, 0x48, 9,
+				       10, 14, 15, 0x1f, 0x2f, 11, 0x1c, 13 };
 	struct seed s = { .len = 0 };
 	uint8_t call;
 
-	for (call = 0; call < 10; call++) {
+	for (call = 0; call < 16; call++) {
 		uint8_t with_room = call == 4 ? 0x34 : call == 7 ? 0x17 : call;
 
 		begin_conn(&s, &with_room, 1);
@@ -437,7 +439,8 @@ static void seed_odd_wires(void)
 static void seed_wires(void)
 {
 	/* by the parsers' order in fuzz_wire.c: which call's answer it is, or a body */
-	static const int calls[] = { -1, -2, -3, 1, 2, 3, 5, 6, 9, 7, 4, 4 };
+	static const int calls[] = { -1, -2, -3, 1, 2, 3, 5, 6, 9, 7, 4, 4,
+				      10, 10, 11, 12, 14, -4, 13 };
 	struct seed s = { .len = 0 };
 
 	for (unsigned int i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
@@ -449,6 +452,8 @@ static void seed_wires(void)
 			b = (struct body){ .len = 14, .bytes = "\0\x10\0\0\x08\0009P2000.L" };
 		else if (calls[i] == -3)
 			b = (struct body){ .len = 13 };
+		else if (calls[i] == -4)
+			b = (struct body){ .len = 26, .bytes = { [21] = 3, [23] = 'w' } };
 		if (i == 9 || i == 10)
 			put_le(b.bytes, b.len - 4, 4);
 		add_le(&s, i | 1 << 8, 2);
