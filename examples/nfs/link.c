@@ -24,9 +24,6 @@
 #define LATER_MS 200
 /* What may be in a request beside data: a path is the longest. */
 #define REST_MAX 8192
-/* So much without one whole reply is none: 1 MiB and a little is the most that we ask for. */
-#define ENDLESS (16u << 20)
-
 /* --- Who asks --------------------------------------------------------------------------------- */
 
 static struct AUTH *session_auth(void)
@@ -84,7 +81,7 @@ static void answered(struct rpc_context *rpc, int status, void *data, void *priv
 			TAILQ_INSERT_TAIL(&loop->lost, req, link);
 		return;
 	}
-	loop->replies++;
+	nfsc_zdr_answered();
 	if (!req)
 		return;
 	result = req->reply(req, data);
@@ -204,7 +201,8 @@ void nfsc_link_lost(struct nfsc_loop *loop, int err, const char *text)
 	/* It may be libnfs', and go with the connection. */
 	snprintf(copy, sizeof(copy), "%s", text);
 	nfsc_link_close(loop);
-	loop->retry_ms = nfsc_now_ms() + RETRY_MS;
+	/* At once after one that worked. */
+	loop->retry_ms = loop->state == LINK_UP ? 0 : nfsc_now_ms() + RETRY_MS;
 	if (loop->state != LINK_DEAD) {
 		loop->state = loop->params.reconnect && !first ? LINK_DOWN : LINK_DEAD;
 		remember(loop, err, copy);
@@ -244,7 +242,7 @@ static void begin(struct nfsc_loop *loop)
 	loop->state = LINK_CONNECTING;
 	loop->link_since_ms = nfsc_now_ms();
 	loop->link_ready = loop->null_failed = false;
-	loop->received_at_reply = 0;
+	nfsc_zdr_answered();
 	loop->rpc = rpc_init_context();
 	if (!loop->rpc) {
 		nfsc_link_lost(loop, -ENOMEM, "out of memory");
@@ -307,20 +305,6 @@ void nfsc_link_count(struct nfsc_loop *loop)
 	pthread_mutex_unlock(&loop->lock);
 }
 
-/* libnfs gathers the fragments of a message however many they are. */
-static bool endless(struct nfsc_loop *loop, uint64_t replies_before)
-{
-	uint64_t received;
-
-	if (!loop->in_flight && loop->replies == replies_before)
-		return false;
-	nfsc_link_count(loop);
-	received = loop->counters.bytes_received - loop->received_before;
-	if (loop->replies != replies_before)
-		loop->received_at_reply = received;
-	return received - loop->received_at_reply > ENDLESS;
-}
-
 /* The connection lives, and still a call had no answer: refused by the server's RPC layer, or the
  * answer can't be decoded. */
 static void end_refused(struct nfsc_loop *loop)
@@ -333,11 +317,25 @@ static void end_refused(struct nfsc_loop *loop)
 	}
 }
 
+/* libnfs would take the reason, and tell another. */
+static void broken(struct nfsc_loop *loop)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (getsockopt(rpc_get_fd(loop->rpc), SOL_SOCKET, SO_ERROR, &err, &len) || !err)
+		err = ECONNRESET;
+	nfsc_link_lost(loop, -err, strerror(err));
+}
+
 void nfsc_link_service(struct nfsc_loop *loop, int revents)
 {
-	uint64_t replies = loop->replies;
 	const char *text;
 
+	if (revents & (POLLERR | POLLHUP)) {
+		broken(loop);
+		return;
+	}
 	if (rpc_service(loop->rpc, revents)) {
 		text = rpc_get_error(loop->rpc);
 		nfsc_link_lost(loop, errno_in(text),
@@ -350,6 +348,6 @@ void nfsc_link_service(struct nfsc_loop *loop, int revents)
 			       "the server does not speak this version of NFS");
 	else if (loop->link_ready)
 		ready(loop);
-	else if ((revents & POLLIN) && endless(loop, replies))
-		nfsc_link_lost(loop, -EPROTO, "the server sent a message without end");
+	else if (!loop->in_flight)
+		nfsc_link_count(loop);
 }

@@ -242,6 +242,7 @@ static void tick(struct nfsc_loop *loop)
 	if (now - loop->scanned_ms < TICK_MS)
 		return;
 	loop->scanned_ms = now;
+	nfsc_link_count(loop);
 	check_deadlines(loop, now);
 }
 

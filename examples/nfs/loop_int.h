@@ -50,10 +50,8 @@ struct nfsc_loop {
 	struct nfsc_slot slots[NFS_IN_FLIGHT];
 	uint32_t in_flight;
 	uint64_t link_since_ms, retry_ms, scanned_ms;
-	uint64_t replies; /* by which it is seen that some were whole */
 	bool null_failed, link_ready;
 	uint64_t sent_before, received_before; /* on connections that are gone */
-	uint64_t received_at_reply;
 };
 
 uint64_t nfsc_now_ms(void);

@@ -327,7 +327,7 @@ int nfsc_connect(const struct nfsc_params *params, const struct netfs_params *co
 	snprintf(why, why_size, "out of memory");
 	if (!nfs)
 		return -ENOMEM;
-	if (!nfsc_zdr_is_ours()) {
+	if (!nfsc_zdr_ready()) {
 		snprintf(why, why_size, "this libnfs can't be given bounds");
 		free(nfs);
 		return -ELIBBAD;

@@ -17,6 +17,7 @@
 #include "zdr.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <nfsc/libnfs.h>
 #include <nfsc/libnfs-raw.h>
 #include <nfsc/libnfs-raw-nfs.h>
@@ -28,6 +29,9 @@
 /* Of all memory that decoding one takes. An entry of a directory becomes eight times as long. */
 #define MEMORY_MAX (32u << 20)
 
+/* Of messages and parts of them, between two answers. */
+#define UNASKED_MAX (16u << 20)
+
 struct zdr_mem {
 	struct zdr_mem *next;
 	size_t total; /* of this and all further */
@@ -38,6 +42,7 @@ struct rpc_pdu;
 
 /* Exported by libnfs, and not in its headers. */
 void *zdr_malloc(ZDR *zdrs, uint32_t size);
+int rpc_process_pdu(struct rpc_context *rpc, char *buf, int size);
 struct rpc_pdu *rpc_allocate_pdu(struct rpc_context *rpc, int program, int version, int procedure,
 				 rpc_cb cb, void *priv, zdrproc_t decode, int decode_size);
 struct rpc_pdu *rpc_allocate_pdu2(struct rpc_context *rpc, int program, int version, int procedure,
@@ -60,13 +65,34 @@ struct rpc_pdu *rpc_allocate_pdu(struct rpc_context *rpc, int program, int versi
 				 expected);
 }
 
+/* --- No end of what comes --------------------------------------------------------------------- */
+
+static _Thread_local size_t unasked;
+static int (*real_process_pdu)(struct rpc_context *rpc, char *buf, int size);
+
+void nfsc_zdr_answered(void)
+{
+	unasked = 0;
+}
+
+/* libnfs gathers fragments however many they are, and reads on as long as there is something to be
+ * read, in one call of rpc_service(). */
+int rpc_process_pdu(struct rpc_context *rpc, char *buf, int size)
+{
+	unasked += (size_t)size;
+	return unasked <= UNASKED_MAX ? real_process_pdu(rpc, buf, size) : -1;
+}
+
 /* A length with its sign bit set, and nothing behind it. libnfs' own takes that. */
-bool nfsc_zdr_is_ours(void)
+bool nfsc_zdr_ready(void)
 {
 	char message[8] = { (char)0xff, (char)0xff, (char)0xff, (char)0xff };
 	nfs_fh3 fh = { 0 };
 	ZDR zdr;
 
+	*(void **)&real_process_pdu = dlsym(RTLD_NEXT, "rpc_process_pdu");
+	if (!real_process_pdu)
+		return false;
 	libnfs_zdrmem_create(&zdr, message, sizeof(message), ZDR_DECODE);
 	return !zdr_nfs_fh3(&zdr, &fh);
 }

@@ -6,11 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Does libnfs call ours? It doesn't if it was linked to call its own whatever the program has. */
-bool nfsc_zdr_is_ours(void);
+/* Before anything else of libnfs. False: it doesn't call ours, being linked to call its own
+ * whatever the program has. */
+bool nfsc_zdr_ready(void);
 
 /* The message that is put together next on this thread has so many bytes of data. 0: none. Without
  * this compounds are cut off at 4 KiB. */
 void nfsc_zdr_expect(size_t bytes);
+
+/* Something that came on this thread was an answer to a question. Without any, a connection is
+ * given up that goes on and on bringing something. */
+void nfsc_zdr_answered(void);
 
 #endif

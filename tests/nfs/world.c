@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 const char *world_dir;
@@ -67,11 +68,30 @@ void world_server_kill(void)
 	server = 0;
 }
 
+void world_server_freeze(bool freeze)
+{
+	kill(server, freeze ? SIGSTOP : SIGCONT);
+}
+
+uint64_t world_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 int world_connect(bool reconnect, uint32_t timeout_ms, struct netfs **out, char *why, size_t size)
+{
+	return world_connect_to(0, reconnect, timeout_ms, out, why, size);
+}
+
+int world_connect_to(uint16_t port, bool reconnect, uint32_t timeout_ms, struct netfs **out,
+		     char *why, size_t size)
 {
 	struct nfsc_params params = {
 		.host = "127.0.0.1",
-		.port = (uint16_t)atoi(getenv("NFS_PORT")),
+		.port = port ? port : (uint16_t)atoi(getenv("NFS_PORT")),
 		.export = getenv("NFS_EXPORT"),
 		.version = world_version,
 		.mount_port = (uint16_t)atoi(getenv("NFS_MOUNT_PORT")),

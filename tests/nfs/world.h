@@ -18,6 +18,11 @@ extern int world_version;
 bool world_found(void);	       /* false: not called by in_world.sh */
 void world_server_start(void); /* and wait until it answers */
 void world_server_kill(void);
+void world_server_freeze(bool freeze); /* it keeps its connections, and answers nothing */
+/* Whether there is one or not, through @port if not 0. */
+int world_connect_to(uint16_t port, bool reconnect, uint32_t timeout_ms, struct netfs **out,
+		     char *why, size_t size);
+uint64_t world_ms(void);
 int world_connect(bool reconnect, uint32_t timeout_ms, struct netfs **out, char *why, size_t size);
 /* In the export, as the server's filesystem has it; of a buffer that the next call uses. */
 const char *world_path(const char *name);
