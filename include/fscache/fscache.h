@@ -211,7 +211,8 @@ int64_t fsc_read_wait(struct fsc_read *read);
 void fsc_read_return(struct fsc_read *read);
 /* Have a started read end soon [any]. Its read_done is called once, as ever, with -ECANCELED or
  * what it would have got. Downloads that others wait for, or that are nearly there to be kept, go
- * on. @read is still the client's to name: don't call this when read_done may have been. */
+ * on. @read is still the client's to name: don't call this when read_done may have been, and
+ * neither start nor free @read before it has returned. For one in fsc_read_wait() too. */
 void fsc_read_cancel(struct fsc_read *read);
 
 /* The end of a server read or write [any]. @bytes_or_error: bytes that are in sreq->buf (that the

@@ -11,13 +11,14 @@
 #include "plan.h"
 
 static const struct profile profiles[] = {
-	{ "mixed", "everything, at times", PROFILE_FILES, -1, 45 },
+	{ "mixed", "everything, at times", PROFILE_FILES | PROFILE_READS, -1, 45 },
 	{ "reads", "readers, changes on the server, crashes", 0, -1, 60 },
-	{ "crashes", "short lives", PROFILE_CRASHES | PROFILE_FILES, -1, 22 },
-	{ "faults", "the storage fails often", PROFILE_FAULTY | PROFILE_FILES, -1, 45 },
+	{ "crashes", "short lives", PROFILE_CRASHES | PROFILE_FILES | PROFILE_READS, -1, 22 },
+	{ "faults", "the storage fails often", PROFILE_FAULTY | PROFILE_FILES | PROFILE_READS, -1,
+	  45 },
 	{ "xattr", "only setting xattrs fails", PROFILE_XATTR | PROFILE_FAULTY | PROFILE_WRITER, -1,
 	  40 },
-	{ "small", "a small disk, budgets", PROFILE_SMALL, -1, 45 },
+	{ "small", "a small disk, budgets", PROFILE_SMALL | PROFILE_READS, -1, 45 },
 	{ "slots", "maps too large for an xattr", PROFILE_SLOTS, -1, 45 },
 	{ "ticks", "times as coherency data", 0, COH_TICK, 40 },
 	{ "constant", "coherency data that never change", PROFILE_CRASHES, COH_CONST, 35 },
@@ -25,7 +26,8 @@ static const struct profile profiles[] = {
 	{ "overwrites", "local writes over what is stored, and crashes",
 	  PROFILE_WRITER | PROFILE_CRASHES | PROFILE_OVERWRITES, -1, 12 },
 	{ "files", "files changed through cookies, and crashes",
-	  PROFILE_CRASHES | PROFILE_FILES | PROFILE_CHANGES, -1, 22 },
+	  PROFILE_CRASHES | PROFILE_FILES | PROFILE_CHANGES | PROFILE_READS, -1, 22 },
+	{ "helper", "reads of all kinds", PROFILE_HELPER, -1, 50 },
 };
 
 #define NR_PROFILES (sizeof(profiles) / sizeof(profiles[0]))

@@ -35,6 +35,9 @@ enum ending {
 #define PROFILE_FILES 128u /* files are changed through cookies, too */
 #define PROFILE_CHANGES 256u /* above all */
 
+#define PROFILE_READS 512u  /* reads of all kinds, at times */
+#define PROFILE_HELPER 1024u /* mostly */
+
 struct profile {
 	const char *name, *what;
 	uint32_t flags;

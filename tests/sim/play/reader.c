@@ -348,6 +348,8 @@ void reader_start(struct play *p, struct client *c)
 	for (uint32_t i = 0; i < REQUESTS; i++) {
 		rd->requests[i].busy = false;
 		rd->requests[i].filled = false;
+		rd->requests[i].lent = 0;
+		rd->requests[i].cancelling = 0;
 	}
 	fsc_waitq_init(&rd->ended);
 	changes_start(c);

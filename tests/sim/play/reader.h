@@ -10,6 +10,7 @@
 #define EVENTS 6u
 #define WRITINGS 3u
 #define GUARD 64u
+#define IOVECS 12u
 #define PAGE 4096u
 
 /* An open file. */
@@ -21,6 +22,7 @@ struct handle {
 	uint32_t uses;
 	bool modifies;     /* one of them was said to */
 	uint32_t busy;     /* other clients are calling something on the cookie */
+	struct fsc_pattern pattern;
 };
 
 struct request {
@@ -30,6 +32,12 @@ struct request {
 	struct handle *handle;
 	bool busy;
 	bool filled; /* with DONE */
+	uint8_t *buf; /* where the bytes are to be looked at */
+	struct fsc_iovec iov[IOVECS];
+	int64_t lent; /* bytes, not given back yet */
+	bool cancelled;
+	uint32_t cancelling; /* calls that have not returned */
+	uint32_t started, cancels; /* counts; the one that is to be cancelled */
 	size_t misalign;
 	uint8_t mem[PAGE + GUARD + PLAY_READ_MAX + GUARD] __attribute__((aligned(PAGE)));
 };
@@ -66,7 +74,18 @@ struct writing {
 
 extern struct reader readers[PLAY_CLIENTS]; /* reads.c */
 
+/* reads_how.c */
+void how_prepare(struct request *r, struct handle *h);
+void how_start(struct request *r);
+const uint8_t *how_result(struct request *r, int64_t ret); /* where its bytes are */
+void how_give_back(struct request *r);
+bool how_is_still_valid(struct fsc_read *read);
+/* Answer it some time; *@back, the client's, is for cancelling. False: too many are under way. */
+bool how_send(struct play *p, struct fsc_subreq *sreq, uint32_t *back);
+void how_cancel_read(struct fsc_subreq *sreq, uint32_t *back);
+
 /* reads.c */
+void reads_answer(struct fsc_subreq *sreq, int error);
 void reads_join(struct reader *rd); /* until none is in flight */
 void reads_make(struct client *c, struct handle *h, const struct step *s);
 /* What was read belongs to us since: nobody has written there. */

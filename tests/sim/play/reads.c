@@ -14,19 +14,20 @@ struct reader readers[PLAY_CLIENTS];
 struct answer {
 	struct fsc_subreq *sreq;
 	uint32_t version; /* 0: as it is when the answer is sent */
+	uint32_t sent;    /* reads_how.c */
 };
 
 /* --- The client's ops ------------------------------------------------------------------------ */
 
-static void send_answer(void *arg)
+void reads_answer(struct fsc_subreq *sreq, int error)
 {
-	struct fsc_subreq *sreq = arg;
 	struct file *f = sreq->netfs;
 	struct answer *a = sreq->priv;
-	int64_t n;
+	int64_t n = error;
 
-	n = server_answer(f->play, f, a->version ? a->version : f->version, sreq->pos, sreq->buf,
-			  sreq->len);
+	if (!error)
+		n = server_answer(f->play, f, a->version ? a->version : f->version, sreq->pos,
+				  sreq->buf, sreq->len);
 	server_answered(f, sreq->pos, sreq->len);
 	fsc_subreq_done(sreq, n);
 }
@@ -37,17 +38,22 @@ static void issue_read(struct fsc_subreq *sreq)
 	struct play *p = f->play;
 	struct answer *a = sreq->priv;
 
-	if (a->sreq || a->version)
+	if (a->sreq || a->version || a->sent)
 		play_fail(p, f, "subrequest: the client's part isn't zero");
 	if (!sreq->len || (p->rsize && sreq->len > p->rsize))
 		play_fail(p, f, "subrequest: of %zu bytes", sreq->len);
 	a->sreq = sreq;
 	server_asked(p, f, sreq->pos, sreq->len);
 	a->version = sim_chance(2) ? f->version : 0;
-	if (sim_chance(3))
-		send_answer(sreq);
-	else
-		sim_irq(send_answer, sreq, sim_random((uint32_t)p->server_latency_us + 1));
+	if (sim_chance(3) || !how_send(p, sreq, &a->sent))
+		reads_answer(sreq, 0);
+}
+
+static void cancel_read(struct fsc_subreq *sreq)
+{
+	struct answer *a = sreq->priv;
+
+	how_cancel_read(sreq, &a->sent);
 }
 
 static size_t read_max(struct fsc_read *read)
@@ -59,7 +65,7 @@ static size_t read_max(struct fsc_read *read)
 
 static void check_guard(struct request *r)
 {
-	const uint8_t *buf = r->read.buf, *end = buf + r->read.len;
+	const uint8_t *buf = r->buf, *end = buf + r->read.len;
 
 	for (size_t i = 0; i < GUARD; i++) {
 		if (end[i] != FILL)
@@ -79,14 +85,22 @@ static void check_result(struct request *r, int64_t ret)
 	if (!r->busy)
 		play_fail(p, r->look.file, "twice: a read was completed twice");
 	check_guard(r);
-	if (ret < 0 && r->look.errors == r->look.file->errors && !(ret == -ENOMEM && p->no_memory))
+	if (ret < 0 && r->look.errors == r->look.file->errors &&
+	    !(ret == -ENOMEM && p->no_memory) && !(ret == -ECANCELED && r->cancelled))
 		play_fail(p, r->look.file,
 			  "error: a read of %zu at %llu gave %lld, and the server did not fail",
 			  r->read.len, (unsigned long long)r->read.pos, (long long)ret);
-	look_end(p, &r->look, r->read.buf, ret, r->read.file_size);
+	if (r->read.flags & FSC_READ_PREFETCH && ret > (int64_t)r->read.len)
+		play_fail(p, r->look.file, "prefetch: of more than was asked for");
+	if (r->read.flags & FSC_READ_PREFETCH)
+		look_cancel(p, &r->look);
+	else
+		look_end(p, &r->look, how_result(r, ret), ret, r->read.file_size);
 	/* From here on it is ours: who writes to it will be found out. */
-	memset(r->read.buf, DONE, r->read.len);
-	r->filled = true;
+	if (!r->lent) {
+		memset(r->buf, DONE, r->read.len);
+		r->filled = true;
+	}
 	r->busy = false;
 }
 
@@ -103,6 +117,8 @@ const struct fsc_netfs_ops reader_ops = {
 	.subreq_size = sizeof(struct answer),
 	.read_max = read_max,
 	.issue_read = issue_read,
+	.cancel_read = cancel_read,
+	.is_still_valid = how_is_still_valid,
 	.read_done = read_done,
 	.write_max = changes_write_max,
 	.issue_write = changes_issue_write,
@@ -135,11 +151,13 @@ void reads_join(struct reader *rd)
 {
 	if (!all_free(rd))
 		fsc_waitq_wait(&rd->ended, all_free, rd);
+	for (uint32_t i = 0; i < REQUESTS; i++)
+		how_give_back(&rd->requests[i]);
 }
 
 void reads_check_untouched(struct request *r)
 {
-	const uint8_t *buf = r->read.buf;
+	const uint8_t *buf = r->buf;
 
 	/* All equal to the first one, and that is as it should be. */
 	if (r->filled && (buf[0] != DONE || memcmp(buf, buf + 1, r->read.len - 1)))
@@ -157,6 +175,7 @@ static struct request *take_request(struct client *c)
 		fsc_waitq_wait(&rd->ended, any_free, rd);
 	while (r->busy)
 		r++;
+	how_give_back(r);
 	reads_check_untouched(r);
 	r->client = c;
 	return r;
@@ -212,6 +231,8 @@ static void prepare(struct request *r, struct handle *h, const struct step *s)
 		r->read.buf = r->mem;
 	memset(r->misalign ? (uint8_t *)r->read.buf - GUARD : (uint8_t *)r->read.buf, FILL,
 	       r->read.len + (r->misalign ? 2 * GUARD : GUARD));
+	r->buf = r->read.buf;
+	how_prepare(r, h);
 	r->busy = true;
 	look_begin(p, &r->look, f, r->read.pos, r->read.len,
 		   h->told == UINT32_MAX ? f->version : h->told);
@@ -227,6 +248,7 @@ static void read_once(struct client *c, struct handle *h, const struct step *s)
 	struct request *r = take_request(c);
 
 	prepare(r, h, s);
+	how_start(r);
 	if (s->flags & STEP_WAIT)
 		check_result(r, fsc_read_wait(&r->read));
 	else if (s->flags & STEP_IRQ)
