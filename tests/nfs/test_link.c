@@ -180,9 +180,13 @@ static void test_restarted(void **state)
 	assert_int_equal(world_read(file, 0, &byte, 1), 1);
 	assert_int_equal(fs->ops->getattr(node, file, &attr), 0);
 	assert_int_equal(attr.st.st_size, 1);
+	fs->ops->close(file);
+	netfs_node_put(node);
 	assert_int_equal(fs->ops->create(root, "and again", O_RDWR | O_EXCL, 0600, NULL, &node,
 					 &attr, &file),
 			 0);
+	fs->ops->close(file);
+	netfs_node_put(node);
 	disconnect_world();
 	world_server_kill();
 }

@@ -71,6 +71,9 @@ void world_server_kill(void)
 void world_server_freeze(bool freeze)
 {
 	kill(server, freeze ? SIGSTOP : SIGCONT);
+	/* All its threads. */
+	if (freeze)
+		waitpid(server, NULL, WUNTRACED);
 }
 
 uint64_t world_ms(void)
