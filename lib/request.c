@@ -100,6 +100,13 @@ static void sample(struct fsc_read_state *rs)
 
 /* --- Its end ---------------------------------------------------------------------------------- */
 
+static void ahead_free(struct fsc_read *read)
+{
+	if (read->ops->release)
+		read->ops->release(read->netfs);
+	fsc_free(read);
+}
+
 void fsc_request_return(struct fsc_read_state *rs)
 {
 	struct fsc_cookie *cookie = rs->cookie;
@@ -110,7 +117,7 @@ void fsc_request_return(struct fsc_read_state *rs)
 	fsc_gen_put(rs->gen);
 	fsc_spin_destroy(&rs->lock);
 	if (rs->ahead)
-		fsc_free(rs->read);
+		ahead_free(rs->read);
 	fsc_free(rs);
 	if (cookie)
 		fsc_cookie_unpin(cookie);
@@ -260,6 +267,8 @@ void fsc_request_ahead(struct fsc_read *read, uint64_t from, uint64_t to)
 		fsc_free(mine);
 		return;
 	}
+	if (mine->ops->hold)
+		mine->ops->hold(mine->netfs);
 	rs->ahead = true;
 	rs->piece = fsc_read_piece(read); /* which knows the client's read, but not this one */
 	publish(rs);

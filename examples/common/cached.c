@@ -160,6 +160,26 @@ size_t cached_write_max(struct fsc_write *write)
 	return cf->file->node->fs->ops->write_max(cf->file);
 }
 
+void cached_hold(void *netfs)
+{
+	struct cached_file *cf = netfs;
+
+	pthread_mutex_lock(&cf->lock);
+	cf->under_way++;
+	pthread_mutex_unlock(&cf->lock);
+}
+
+/* From here on the file may be closed, and be gone with the lock let go of. */
+void cached_release(void *netfs)
+{
+	struct cached_file *cf = netfs;
+
+	pthread_mutex_lock(&cf->lock);
+	if (--cf->under_way == 0)
+		pthread_cond_signal(&cf->idle);
+	pthread_mutex_unlock(&cf->lock);
+}
+
 /* On a thread of the protocol's. What was read is in the right place already. */
 static void answered(struct netfs_io *io, int64_t bytes_or_error)
 {
@@ -167,11 +187,7 @@ static void answered(struct netfs_io *io, int64_t bytes_or_error)
 	struct cached_file *cf = cs->sreq->netfs;
 
 	fsc_subreq_done(cs->sreq, bytes_or_error);
-	/* Last: from here on the file may be closed, and be gone with the lock let go of. */
-	pthread_mutex_lock(&cf->lock);
-	if (--cf->under_way == 0)
-		pthread_cond_signal(&cf->idle);
-	pthread_mutex_unlock(&cf->lock);
+	cached_release(cf);
 }
 
 static struct cached_subreq *begin(struct fsc_subreq *sreq)
@@ -179,9 +195,7 @@ static struct cached_subreq *begin(struct fsc_subreq *sreq)
 	struct cached_subreq *cs = sreq->priv;
 	struct cached_file *cf = sreq->netfs;
 
-	pthread_mutex_lock(&cf->lock);
-	cf->under_way++;
-	pthread_mutex_unlock(&cf->lock);
+	cached_hold(cf);
 	cs->sreq = sreq;
 	cs->ops = cf->file->node->fs->ops;
 	cs->io.file = cf->file;

@@ -39,7 +39,7 @@ struct cached_file {
 
 	pthread_mutex_t lock; /* covers the rest */
 	pthread_cond_t idle;
-	unsigned int under_way; /* requests that use the file */
+	unsigned int under_way; /* requests that use the file, and plans for some */
 };
 
 void cached_file_init(struct cached_file *cf, struct netfs_file *file);
@@ -59,12 +59,15 @@ size_t cached_write_max(struct fsc_write *write);
 void cached_issue_read(struct fsc_subreq *sreq);
 void cached_issue_write(struct fsc_subreq *sreq);
 void cached_cancel_read(struct fsc_subreq *sreq);
+void cached_hold(void *netfs);
+void cached_release(void *netfs);
 
 /* The members of struct fsc_netfs_ops that are the same for all who read and write through a struct
  * cached_file; read_done, write_done and is_still_valid are theirs. */
 #define CACHED_NETFS_OPS                                                                           \
 	.subreq_size = sizeof(struct cached_subreq), .read_max = cached_read_max,                  \
 	.issue_read = cached_issue_read, .cancel_read = cached_cancel_read,                        \
-	.write_max = cached_write_max, .issue_write = cached_issue_write
+	.write_max = cached_write_max, .issue_write = cached_issue_write,                          \
+	.hold = cached_hold, .release = cached_release
 
 #endif

@@ -48,6 +48,8 @@ const struct fsc_netfs_ops mount_netfs_ops = {
 	.cancel_read = cancel_read,
 	.write_max = cached_write_max,
 	.issue_write = cached_issue_write,
+	.hold = cached_hold,
+	.release = cached_release,
 };
 
 static void set_server_file(struct open_file *f, struct netfs_file *file)

@@ -12,8 +12,8 @@
  *          library held, on threads of the backend, of the client, or inside the call.
  * Lifetime acquire gives one reference, relinquish takes it back. Relinquish cookies before their
  *          volume, volumes before the cache. Keys and coherency data are copied before a call
- *          returns. Ops tables, and what a read's netfs points to, live until the volume was
- *          relinquished: a download may outlive the read that began it.
+ *          returns. Ops tables live until the volume was relinquished, and so does what a read's
+ *          netfs points to, as a download may outlive the read that began it; but see hold.
  * Fork     Open the cache after fork: in a forked child the io_uring backend answers -EINVAL.
  */
 #ifndef FSCACHE_FSCACHE_H
@@ -90,6 +90,15 @@ struct fsc_netfs_ops {
 	size_t (*write_max)(struct fsc_write *write);
 	void (*issue_write)(struct fsc_subreq *sreq);
 	void (*write_done)(struct fsc_write *write, int64_t ret);
+
+	/*
+	 * Optional [any], for clients whose @netfs doesn't live until the volume is relinquished:
+	 * the library will start server reads for it after the read that it came with has ended
+	 * (readahead); called before that end, and answered by one release when that is over. What
+	 * was issued and isn't answered needs @netfs beside that: the client counts those itself.
+	 */
+	void (*hold)(void *netfs);
+	void (*release)(void *netfs);
 };
 
 /* --- Cookies -------------------------------------------------------------------------------- */

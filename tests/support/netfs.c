@@ -144,6 +144,7 @@ static void answer(struct fsc_subreq *sreq, int error)
 	net->in_flight--;
 	a->held = NULL;
 	fsc_subreq_done(sreq, error ? error : n);
+	file->users--;
 }
 
 static void answer_irq(void *arg)
@@ -181,6 +182,8 @@ static void issue_read(struct fsc_subreq *sreq)
 	struct netfs *net = file->net;
 	struct answer *a = sreq->priv;
 
+	if (!file->users++)
+		sim_fail(SIM_BUG, "a server read of a file that may be closed by now");
 	if (a->sreq || a->version || a->held)
 		sim_fail(SIM_BUG, "the client's part of a subrequest isn't zero");
 	if (!sreq->len || (net->read_max && sreq->len > net->read_max))
@@ -263,11 +266,29 @@ static bool is_still_valid(struct fsc_read *read)
 	return !sim_chance(file->net->distrust_one_in);
 }
 
+static void hold(void *netfs)
+{
+	struct netfs_file *file = netfs;
+
+	if (!file->users++)
+		sim_fail(SIM_BUG, "a hold on a file that may be closed by now");
+}
+
+static void release(void *netfs)
+{
+	struct netfs_file *file = netfs;
+
+	if (!file->users--)
+		sim_fail(SIM_BUG, "a release of a file that isn't held");
+}
+
 const struct fsc_netfs_ops netfs_ops = {
 	.subreq_size = sizeof(struct answer),
 	.read_max = read_max,
 	.issue_read = issue_read,
 	.read_done = netfs_read_done,
+	.hold = hold,
+	.release = release,
 };
 
 const struct fsc_netfs_ops netfs_more_ops = {
@@ -277,4 +298,6 @@ const struct fsc_netfs_ops netfs_more_ops = {
 	.cancel_read = cancel_read,
 	.is_still_valid = is_still_valid,
 	.read_done = netfs_read_done,
+	.hold = hold,
+	.release = release,
 };

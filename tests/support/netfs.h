@@ -23,6 +23,7 @@ struct netfs_file {
 	uint64_t real_size; /* where its reads end */
 	bool zeroes;        /* all bytes are 0, in every version */
 	uint64_t zero_from; /* and those from here on, as every reader says; UINT64_MAX */
+	uint32_t users;     /* reads, server reads, holds: at 0 a client would close it */
 };
 
 struct netfs_held;

@@ -83,6 +83,7 @@ void netfs_read_done(struct fsc_read *read, int64_t ret)
 		sim_fail(SIM_BUG, "read_done was called twice");
 	req->ret = ret;
 	req->over = true;
+	req->file->users--;
 }
 
 static void start_anywhere(void *arg)
@@ -93,6 +94,7 @@ static void start_anywhere(void *arg)
 void netfs_read_start(struct netfs_read *req)
 {
 	req->over = false;
+	req->file->users++;
 	if (sim_chance(3))
 		sim_in_irq(start_anywhere, &req->read);
 	else
@@ -108,7 +110,9 @@ void netfs_read_join(struct netfs_read *req)
 void netfs_read_run(struct netfs_read *req, bool wait)
 {
 	if (wait) {
+		req->file->users++;
 		req->ret = fsc_read_wait(&req->read);
+		req->file->users--;
 		req->over = true;
 	} else {
 		netfs_read_start(req);
