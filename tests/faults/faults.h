@@ -172,7 +172,13 @@ void cookie_invalidate(struct room *r, struct fsc_cookie *cookie, struct remote 
 struct req;
 struct req *req_start(struct room *r, struct remote *f, struct fsc_cookie *cookie, uint64_t pos,
 		      size_t len);
-void req_end(struct req *req); /* waits, checks, frees */
+/* With FSC_READ_ flags, and a pattern (may be NULL). */
+struct req *req_start_how(struct room *r, struct remote *f, struct fsc_cookie *cookie, uint64_t pos,
+			  size_t len, uint32_t flags, struct fsc_pattern *pattern);
+void req_join(struct req *req); /* waits, checks */
+void req_free(struct req *req); /* what was lent is looked at once more, and given back */
+void req_end(struct req *req); /* both */
+void req_cancel(struct req *req); /* if it isn't over */
 int64_t read_some(struct room *r, struct remote *f, struct fsc_cookie *cookie, uint64_t pos,
 		  size_t len);
 /* The same with a buffer @misalign bytes behind a page's border. */

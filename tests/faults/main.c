@@ -10,8 +10,10 @@
 
 #include "scenarios.h"
 
-static const struct scenario *const lists[] = { scen_open,   scen_read,  scen_change, scen_write,
-						 scen_save, scen_found, scen_limits };
+static const struct scenario *const lists[] = {
+	scen_open, scen_read, scen_helper, scen_change, scen_write, scen_save, scen_found,
+	scen_limits,
+};
 
 static int usage(void)
 {

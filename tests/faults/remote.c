@@ -136,6 +136,7 @@ struct answer {
 	struct fsc_subreq *sreq;
 	uint32_t version;
 	bool later; /* the version that is there when it is sent */
+	bool gone;  /* answered */
 };
 
 static void answer(struct fsc_subreq *sreq)
@@ -148,6 +149,7 @@ static void answer(struct fsc_subreq *sreq)
 	uint64_t left = sreq->pos < size ? size - sreq->pos : 0;
 	int64_t n = (int64_t)(left < sreq->len ? left : sreq->len);
 
+	a->gone = true;
 	s->answers++;
 	if (s->error_every && s->answers % s->error_every == 0) {
 		s->errors++;
@@ -172,7 +174,8 @@ void server_release(struct room *r)
 	r->server.hold = false;
 	r->server.nr_held = 0;
 	for (uint32_t i = 0; i < nr; i++)
-		answer(r->server.held[i]);
+		if (r->server.held[i])
+			answer(r->server.held[i]);
 }
 
 static size_t read_max(struct fsc_read *read)
@@ -202,6 +205,23 @@ static void issue_read(struct fsc_subreq *sreq)
 	}
 }
 
+/* Of those that are held; the others are on their way. */
+static void cancel_read(struct fsc_subreq *sreq)
+{
+	struct remote *f = sreq->netfs;
+	struct server *s = &f->room->server;
+	struct answer *a = sreq->priv;
+
+	for (uint32_t i = 0; !a->gone && i < s->nr_held; i++) {
+		if (s->held[i] != sreq)
+			continue;
+		s->held[i] = NULL;
+		a->gone = true;
+		fsc_subreq_done(sreq, -ECANCELED);
+		return;
+	}
+}
+
 /* --- Requests --------------------------------------------------------------------------------- */
 
 struct req {
@@ -209,7 +229,7 @@ struct req {
 	struct room *room;
 	struct remote *f;
 	uint32_t min; /* the oldest version that it may see */
-	bool over;
+	bool over, cancelled;
 	int64_t ret;
 	uint8_t *mem; /* with guards before and behind what is read into */
 	size_t mem_len, guard;
@@ -229,6 +249,7 @@ static const struct fsc_netfs_ops netfs_ops = {
 	.subreq_size = sizeof(struct answer),
 	.read_max = read_max,
 	.issue_read = issue_read,
+	.cancel_read = cancel_read,
 	.read_done = read_done,
 };
 
@@ -259,8 +280,18 @@ static void start_anywhere(void *arg)
 struct req *req_start(struct room *r, struct remote *f, struct fsc_cookie *cookie, uint64_t pos,
 		      size_t len)
 {
+	return req_start_how(r, f, cookie, pos, len, 0, NULL);
+}
+
+struct req *req_start_how(struct room *r, struct remote *f, struct fsc_cookie *cookie, uint64_t pos,
+			  size_t len, uint32_t flags, struct fsc_pattern *pattern)
+{
 	struct req *req = req_new(r, f, cookie, pos, len, 0);
 
+	req->read.flags = flags;
+	req->read.pattern = pattern;
+	if (flags)
+		req->read.buf = NULL;
 	if (sim_chance(3))
 		sim_in_irq(start_anywhere, &req->read);
 	else
@@ -297,6 +328,8 @@ static bool may_fail(struct req *req)
 
 	if (req->ret == -EREMOTEIO && r->server.errors)
 		return true;
+	if (req->ret == -ECANCELED)
+		return req->cancelled;
 	if (req->ret != -ENOMEM || p->kind != KIND_ALLOC || !p->nth || !p->armed)
 		return false;
 	return ++r->no_memory <= 1 || p->mode != FAULT_ONE;
@@ -305,7 +338,7 @@ static bool may_fail(struct req *req)
 /* Is it all of one version? Mostly; else @good gets the bytes that are of @version. */
 static bool is_all_of(const struct req *req, uint32_t version, uint8_t *want, uint8_t *good)
 {
-	const uint8_t *have = req->read.buf;
+	const uint8_t *have = req->mem + req->guard;
 	size_t len = (size_t)req->ret;
 
 	remote_bytes(req->f, version, req->read.pos, want, len);
@@ -318,7 +351,7 @@ static bool is_all_of(const struct req *req, uint32_t version, uint8_t *want, ui
 
 static void compare(struct req *req)
 {
-	const uint8_t *have = req->read.buf;
+	const uint8_t *have = req->mem + req->guard;
 	size_t len = (size_t)req->ret, bad = 0;
 	uint8_t *want = malloc(len + 1), *good = calloc(1, len + 1);
 	bool all = false;
@@ -344,6 +377,24 @@ static void check_guard(const uint8_t *mem, size_t len)
 		sim_fail(SIM_BUG, "a byte beside a read's buffer was written to");
 }
 
+/* Copy what was lent to where the rest looks at it; or, @again, compare. */
+static void look_at_lent(struct req *req, bool again)
+{
+	uint8_t *to = req->mem + req->guard;
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < req->read.nr_lent; i++) {
+		const struct fsc_iovec *v = &req->read.lent[i];
+
+		CHECK(at + v->len <= (size_t)req->ret);
+		if (again && memcmp(to + at, v->base, v->len))
+			sim_fail(SIM_BUG, "a buffer has changed while it was lent");
+		memcpy(to + at, v->base, v->len);
+		at += v->len;
+	}
+	CHECK_EQ(at, req->ret);
+}
+
 static void req_check(struct req *req)
 {
 	struct room *r = req->room;
@@ -357,6 +408,12 @@ static void req_check(struct req *req)
 				 (long long)req->ret);
 		return;
 	}
+	if (req->read.flags & FSC_READ_PREFETCH) {
+		CHECK(req->ret <= (int64_t)req->read.len);
+		return;
+	}
+	if (req->read.flags & FSC_READ_LEND)
+		look_at_lent(req, false);
 	if (!length_is_good(req))
 		sim_fail(SIM_BUG, "file %u, read of %zu at %llu gave %lld bytes, not %lld",
 			 req->f->id, req->read.len, (unsigned long long)req->read.pos,
@@ -367,18 +424,43 @@ static void req_check(struct req *req)
 		    req->mem_len - req->guard - req->read.len);
 }
 
-static void req_free(struct req *req)
+void req_free(struct req *req)
 {
+	if (req->read.lent) {
+		look_at_lent(req, true);
+		fsc_read_return(&req->read);
+	}
 	room_free(req->room, req->mem);
 	room_free(req->room, req);
 }
 
-void req_end(struct req *req)
+void req_join(struct req *req)
 {
 	while (!req->over)
 		sim_sleep_us(100);
 	req_check(req);
+}
+
+void req_end(struct req *req)
+{
+	req_join(req);
 	req_free(req);
+}
+
+static void cancel_anywhere(void *arg)
+{
+	fsc_read_cancel(arg);
+}
+
+void req_cancel(struct req *req)
+{
+	if (req->over)
+		return;
+	req->cancelled = true;
+	if (sim_chance(2))
+		sim_in_irq(cancel_anywhere, &req->read);
+	else
+		fsc_read_cancel(&req->read);
 }
 
 int64_t read_odd(struct room *r, struct remote *f, struct fsc_cookie *cookie, uint64_t pos,
