@@ -27,7 +27,7 @@ static const struct profile profiles[] = {
 	  PROFILE_WRITER | PROFILE_CRASHES | PROFILE_OVERWRITES, -1, 12 },
 	{ "files", "files changed through cookies, and crashes",
 	  PROFILE_CRASHES | PROFILE_FILES | PROFILE_CHANGES | PROFILE_READS, -1, 22 },
-	{ "helper", "reads of all kinds", PROFILE_HELPER, -1, 50 },
+	{ "helper", "reads of all kinds", PROFILE_HELPER | PROFILE_FILES, -1, 50 },
 };
 
 #define NR_PROFILES (sizeof(profiles) / sizeof(profiles[0]))
