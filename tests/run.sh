@@ -231,7 +231,7 @@ part_asan() {
 part_tsan() {
 	sanitizers_strict
 	build_in tsan -Db_sanitize=thread &&
-		meson_tests tsan --suite unit --suite backend --suite 9p \
+		meson_tests tsan --suite unit --suite backend --suite 9p --suite common --suite nfs \
 			--timeout-multiplier $((patience * 8))
 }
 
