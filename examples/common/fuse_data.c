@@ -2,14 +2,14 @@
 /*
  * fuse_data.c - reads and writes of file data.
  *
- * A read is made by the thread that took the request, into memory of that thread: what is cached is
- * read there without a hand-over or an allocation, and goes to the kernel from there.
+ * A read is made by the thread that took the request: what is cached is read into memory of that
+ * thread without a hand-over or an allocation, and goes to the kernel from there.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "open_file.h"
 
@@ -58,8 +58,11 @@ static struct reader *reader_get(void)
 	return r;
 }
 
-static int64_t read_once(struct mount *m, struct open_file *f, struct reader *r, uint64_t pos,
-			 size_t len)
+/* @present: it is all in the cache, as far as can be told, and goes into the thread's memory. What has
+ * to come from the server is received into memory of the library's, which keeps it without a copy.
+ */
+static int64_t read_once(struct open_file *f, struct reader *r, uint64_t pos, size_t len,
+			 uint64_t file_size, bool present)
 {
 	struct fsc_read *read = &r->read;
 
@@ -68,8 +71,9 @@ static int64_t read_once(struct mount *m, struct open_file *f, struct reader *r,
 	read->netfs = f;
 	read->pos = pos;
 	read->len = len;
-	read->file_size = content_read_size(m, f->in, pos, len);
-	read->buf = r->buf;
+	read->file_size = file_size;
+	read->buf = present ? r->buf : NULL;
+	read->flags = present ? 0 : FSC_READ_LEND;
 	read->pattern = &f->pattern;
 	return fsc_read_wait(read);
 }
@@ -77,16 +81,31 @@ static int64_t read_once(struct mount *m, struct open_file *f, struct reader *r,
 static int64_t read_file(struct mount *m, struct open_file *f, struct reader *r, uint64_t pos,
 			 size_t len)
 {
+	uint64_t size = content_read_size(m, f->in, pos, len);
+	uint64_t end = pos + len < size ? pos + len : size;
+	bool present = pos >= end || fsc_cookie_present(f->use.cookie, pos, end) == end - pos;
 	int64_t n = NOT_OPENED;
 	int err;
 
-	if (server_file(f) || fsc_cookie_present(f->use.cookie, pos, pos + len) == len)
-		n = read_once(m, f, r, pos, len);
+	if (server_file(f) || present)
+		n = read_once(f, r, pos, len, size, present);
 	if (n != NOT_OPENED)
 		return n;
 	/* Something isn't there, or beyond the end. */
 	err = file_on_server(m, f);
-	return err ? err : read_once(m, f, r, pos, len);
+	return err ? err : read_once(f, r, pos, len, size, present);
+}
+
+static void reply_data(fuse_req_t req, struct reader *r, size_t n)
+{
+	struct fsc_read *read = &r->read;
+
+	if (read->buf || !n) {
+		fuse_reply_buf(req, (const char *)r->buf, n);
+		return;
+	}
+	fuse_reply_iov(req, (const struct iovec *)read->lent, (int)read->nr_lent);
+	fsc_read_return(read);
 }
 
 static void do_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
@@ -104,7 +123,7 @@ static void do_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	if (n < 0)
 		reply_err(req, (int)n);
 	else
-		fuse_reply_buf(req, (const char *)r->buf, (size_t)n);
+		reply_data(req, r, (size_t)n);
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */

@@ -29,7 +29,7 @@
 #define DEFAULT_TIMEOUT 1.0 /* seconds */
 #define READAHEAD_KB 1024
 /* For what is to be written back, and the server to take it, after a signal. */
-#define END_PATIENCE_MS 60000
+#define END_PATIENCE_MS 20000
 
 /* --- The session ------------------------------------------------------------------------------ */
 

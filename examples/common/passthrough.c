@@ -26,6 +26,10 @@
  * high, see mount.c. */
 #define MAX_READAHEAD (1u << 20)
 
+/* Of less than this the kernel keeps the pages anyway, and to hand a file over costs more than to
+ * read it. */
+#define SMALLEST 65536
+
 /* The file behind an inode: of all its opens that are served so. Covered by inode.lock. */
 struct backing {
 	int32_t id;
@@ -213,7 +217,7 @@ static int choose(struct mount *m, struct open_file *f)
 	if (c->backing && !(wants(f) && is_current(c)))
 		return -ESTALE;
 	if (!c->backing && pt && atomic_load(&pt->on) && wants(f) && c->cookie && c->known &&
-	    !c->changed && !c->cached_opens)
+	    !c->changed && !c->cached_opens && c->size >= SMALLEST)
 		c->backing = make_backing(m, c);
 	f->backing = c->backing;
 	f->cached = !f->backing;
