@@ -182,6 +182,13 @@ static void what_was_not_made_safe_is_not_said_to_be(void **state)
 	close_file(f, n);
 }
 
+static int64_t local_size(const char *name)
+{
+	struct stat st;
+
+	return stat(local(name), &st) ? -1 : st.st_size;
+}
+
 static void a_file_that_is_another_one_by_then_is_not_opened(void **state)
 {
 	struct netfs_node *n, *dir, *below;
@@ -204,9 +211,31 @@ static void a_file_that_is_another_one_by_then_is_not_opened(void **state)
 	assert_int_equal(ops->getattr(n, NULL, &attr), -ESTALE);
 	assert_int_equal(ops->getattr(n, f, &attr), -ESTALE);
 	assert_int_equal(ops->getattr(below, NULL, &attr), -ESTALE);
+	attr.st.st_size = 0;
+	assert_int_equal(ops->setattr(n, NULL, NETFS_SET_SIZE, &attr.st, NULL), -ESTALE);
+	assert_int_equal(local_size("file"), 12);
 	netfs_node_put(below);
 	netfs_node_put(dir);
 	close_file(f, n);
+}
+
+/* Servers that go by names open what has the name, whatever the fid was of. */
+static void nor_is_it_without_a_new_connection(void **state)
+{
+	struct netfs_attr attr;
+	struct netfs_node *n;
+	struct netfs_file *f;
+
+	(void)state;
+	if (t.server.ganesha)
+		skip();
+	make_file("file");
+	n = look(t.root, "file", &attr);
+	local_write("other", "not the same", 12);
+	assert_int_equal(rename(local("other"), local("file")), 0);
+	assert_int_equal(ops->open(n, O_RDONLY, &f), -ESTALE);
+	assert_int_equal(reconnects(), 0);
+	netfs_node_put(n);
 }
 
 static void lost_locks_are_noticed(void **state)
@@ -342,6 +371,33 @@ static void a_server_that_comes_back_at_once_is_found(void **state)
 	close_file(f, n);
 }
 
+/* Not mounted yet there, say: nothing is to be looked for in what is below. */
+static void another_export_is_not_taken_for_ours(void **state)
+{
+	struct netfs_attr attr;
+	struct netfs_node *n, *m;
+	char away[128];
+
+	(void)state;
+	snprintf(away, sizeof(away), "%s-away", t.server.export);
+	make_file("file");
+	n = look(t.root, "file", &attr);
+	realserver_kill(&t.server);
+	assert_int_equal(rename(t.server.export, away), 0);
+	assert_int_equal(mkdir(t.server.export, 0755), 0);
+	assert_null(realserver_start(&t.server));
+	/* in between the attempts the error of the last one, which may still be the dead server's */
+	for (int err = 0; err != -ESTALE; )
+		assert_true((err = ops->lookup(t.root, "file", &m, &attr)) < 0);
+	assert_true(ops->error(t.fs, NULL) < 0);
+	realserver_kill(&t.server);
+	assert_int_equal(rmdir(t.server.export), 0);
+	assert_int_equal(rename(away, t.server.export), 0);
+	assert_null(realserver_start(&t.server));
+	expect_recovery(n);
+	netfs_node_put(n);
+}
+
 static void a_server_that_hangs_costs_a_time_out(void **state)
 {
 	struct netfs_attr attr;
@@ -418,6 +474,26 @@ static void a_read_can_be_cancelled(void **state)
 			assert_memory_equal(got[i], wanted, 1000);
 	}
 	assert_int_equal(reconnects(), 0);
+	close_file(f, n);
+}
+
+static void what_was_cancelled_is_not_begun_again(void **state)
+{
+	struct netfs_node *n;
+	struct netfs_file *f;
+	struct transfer x;
+	uint8_t got[10];
+
+	(void)state;
+	make_file("file");
+	f = open_file("file", O_RDONLY, &n);
+	realserver_stop(&t.server);
+	transfer_start(&x, f, 0, got, sizeof(got), false);
+	ops->cancel(&x.io);
+	cut();
+	assert_int_equal(transfer_end(&x), -ECANCELED);
+	realserver_continue(&t.server);
+	expect_recovery(n);
 	close_file(f, n);
 }
 
@@ -502,13 +578,16 @@ int main(int argc, char **argv)
 		nine_test(what_is_in_flight_ends_well),
 		nine_test(what_was_not_made_safe_is_not_said_to_be),
 		nine_test(a_file_that_is_another_one_by_then_is_not_opened),
+		nine_test(nor_is_it_without_a_new_connection),
 		nine_test(lost_locks_are_noticed),
 		nine_test(a_directory_goes_on_where_it_was),
 		nine_test(a_dead_server_costs_an_error_at_once),
 		nine_test(a_server_that_comes_back_at_once_is_found),
+		nine_test(another_export_is_not_taken_for_ours),
 		nine_test(a_server_that_hangs_costs_a_time_out),
 		nine_test(what_is_given_up_ends),
 		nine_test(a_read_can_be_cancelled),
+		nine_test(what_was_cancelled_is_not_begun_again),
 		nine_test(threads_survive_many_cuts),
 	};
 
