@@ -3,6 +3,7 @@
  * faults.h - the rooms of fsc-faults: scenarios, what they are made of, and the loops around them.
  *
  *	remote.c     files on the server, version by version, and reads of them through a cookie
+ *	files.c      writes, and other changes, of files through a cookie
  *	local.c      stores, local writes and reads at the level of objects
  *	room.c       opening and closing, and when faults begin and end
  *	plan.c       which allocation or op fails, and how
@@ -59,6 +60,8 @@ struct remote {
 	bool text_key;    /* made of letters and digits */
 	bool sparse;      /* too large to be read whole: the checks look at its two ends */
 	uint64_t real_size; /* not 0: its reads end here, whatever the size is said to be */
+	bool alike;       /* what is written through a cookie doesn't change the coherency data */
+	struct writing *writing; /* through a cookie, just now */
 	uint32_t nr;      /* versions; the last is what the server has */
 	uint32_t told;    /* index of the oldest that a read begun now may see */
 	uint32_t gone;    /* what is older than this one was removed, for good */
@@ -70,6 +73,8 @@ struct server {
 	uint32_t short_every; /* each so many-th answer is half of what was asked for */
 	uint32_t error_every;
 	bool hold;            /* answers wait for server_release() */
+	size_t write_max;     /* as read_max */
+	enum { WRITES_TAKEN, WRITES_REFUSED, WRITES_CUT } writes; /* what becomes of them */
 	uint64_t answers, errors;
 	uint32_t nr_held;
 	struct fsc_subreq *held[64];
@@ -83,6 +88,8 @@ void remote_change(struct remote *f, uint64_t size, bool same_coherency);
 /* What a local write makes of it. */
 void remote_patch(struct remote *f, uint64_t pos, uint64_t len);
 void remote_resize(struct remote *f, uint64_t size);
+/* What the next patch is going to have. */
+void remote_next_bytes(const struct remote *f, uint64_t pos, void *buf, size_t len);
 /* Parameters as of @version. */
 struct fsc_cookie_params remote_params(const struct remote *f, uint32_t version,
 				       uint8_t key[FSC_KEY_MAX], uint8_t coh[FSC_COHERENCY_MAX]);
@@ -187,6 +194,22 @@ int64_t read_odd(struct room *r, struct remote *f, struct fsc_cookie *cookie, ui
 int64_t read_all(struct room *r, struct remote *f, struct fsc_cookie *cookie);
 /* Acquire, read all, give back; and wait until it is stored. */
 void fetch(struct room *r, struct remote *f);
+
+/* --- Files (files.c) ---------------------------------------------------------------------------- */
+
+/* In use to be modified; with proof. NULL: not cached. */
+struct fsc_cookie *file_open(struct room *r, struct remote *f, bool proof);
+/* A write from start to end, and what it says; a change in two calls around the server's. */
+int64_t file_write(struct room *r, struct remote *f, struct fsc_cookie *cookie, uint64_t pos,
+		   uint64_t len, uint32_t flags);
+void file_resize(struct remote *f, struct fsc_cookie *cookie, uint64_t size);
+void file_punch(struct remote *f, struct fsc_cookie *cookie, uint64_t pos, uint64_t len);
+void file_written(struct remote *f, struct fsc_cookie *cookie);
+/* For the client's table of operations (remote.c). */
+size_t file_write_max(struct fsc_write *write);
+void file_issue_write(struct fsc_subreq *sreq);
+void file_write_done(struct fsc_write *write, int64_t ret);
+extern const struct fsc_netfs_ops remote_ops;
 
 /* --- Objects --------------------------------------------------------------------------------- */
 

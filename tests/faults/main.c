@@ -11,8 +11,8 @@
 #include "scenarios.h"
 
 static const struct scenario *const lists[] = {
-	scen_open, scen_read, scen_helper, scen_change, scen_write, scen_save, scen_found,
-	scen_limits,
+	scen_open, scen_read, scen_helper, scen_change, scen_write, scen_save, scen_files,
+	scen_found, scen_limits,
 };
 
 static int usage(void)

@@ -48,6 +48,11 @@ void remote_bytes(const struct remote *f, uint32_t version, uint64_t pos, void *
 	}
 }
 
+void remote_next_bytes(const struct remote *f, uint64_t pos, void *buf, size_t len)
+{
+	stamp_bytes(f, (f->nr + 1) * 100, pos, buf, len);
+}
+
 struct remote *remote_add(struct room *r, uint64_t size)
 {
 	struct remote *f = r->file;
@@ -245,12 +250,15 @@ static void read_done(struct fsc_read *read, int64_t ret)
 	req->over = true;
 }
 
-static const struct fsc_netfs_ops netfs_ops = {
+const struct fsc_netfs_ops remote_ops = {
 	.subreq_size = sizeof(struct answer),
 	.read_max = read_max,
 	.issue_read = issue_read,
 	.cancel_read = cancel_read,
 	.read_done = read_done,
+	.write_max = file_write_max,
+	.issue_write = file_issue_write,
+	.write_done = file_write_done,
 };
 
 static struct req *req_new(struct room *r, struct remote *f, struct fsc_cookie *cookie,
@@ -266,7 +274,7 @@ static struct req *req_new(struct room *r, struct remote *f, struct fsc_cookie *
 	req->mem = room_alloc(r, req->mem_len, PAGE);
 	memset(req->mem, FILL, req->mem_len);
 	req->read = (struct fsc_read){
-		.cookie = cookie, .ops = &netfs_ops, .netfs = f, .pos = pos,
+		.cookie = cookie, .ops = &remote_ops, .netfs = f, .pos = pos,
 		.file_size = remote_now(f)->size, .buf = req->mem + req->guard, .len = len,
 	};
 	return req;

@@ -6,7 +6,7 @@
 #include "faults.h"
 
 extern const struct scenario scen_open[], scen_read[], scen_helper[], scen_change[], scen_write[],
-	scen_save[], scen_found[], scen_limits[];
+	scen_save[], scen_files[], scen_found[], scen_limits[];
 
 void prepare_all(struct room *r); /* every file is stored, and the cache closed */
 /* The value of the first file has room for @spare bytes of map, beside a long key. */

@@ -245,16 +245,19 @@ static void take_right(struct client *c, struct handle *h, const struct step *s)
 	f->delegated = true;
 	f->right = c;
 	if (!server_getattr(p, f, &attr)) {
-		f->delegated = false;
-		f->right = NULL;
+		f->delegated = f->right != c && f->delegated;
+		f->right = f->right != c ? f->right : NULL;
 		return;
 	}
+	if (f->right != c) /* recalled already */
+		return;
 	/* What never changes says nothing about what is stored. */
 	if (p->coherency == COH_CONST || !reader_is_same(p, &attr, &h->attr))
 		reader_invalidate(c, h, &attr, s);
 	play_note(p, f, "client %u has a right to it, as of version %u", c->nr, attr.version);
 	use_to_modify(h);
-	fsc_cookie_prove(h->cookie);
+	if (f->right == c)
+		fsc_cookie_prove(h->cookie);
 }
 
 static bool used_by_others(struct client *c, struct handle *h)
@@ -277,6 +280,10 @@ void changes_give_right_back(struct client *c, struct handle *h)
 	if (f->right != c)
 		return;
 	changes_begin_alone(f);
+	if (f->right != c) {
+		f->alone = false;
+		return;
+	}
 	for (; h->uses; h->uses--)
 		fsc_cookie_unuse(h->cookie);
 	h->modifies = false;
@@ -287,6 +294,29 @@ void changes_give_right_back(struct client *c, struct handle *h)
 	f->right = NULL;
 	f->delegated = false;
 	f->alone = false;
+}
+
+/* The server wants it back, as somebody else is going to change the file: who has it says so to the
+ * library, and is left with a use that has no proof. False: nobody can be asked. */
+bool changes_recall(struct play *p, struct file *f)
+{
+	const struct step s = { 0 };
+	struct client *c = f->right;
+
+	for (uint32_t k = 0; c && k < HANDLES; k++) {
+		struct handle *h = &readers[c->nr].handles[k];
+
+		if (h->file != f || !h->cookie)
+			continue;
+		play_note(p, f, "client %u's right is recalled", c->nr);
+		f->right = NULL;
+		h->busy++;
+		reader_invalidate(c, h, NULL, &s);
+		h->busy--;
+		f->delegated = false;
+		return true;
+	}
+	return false;
 }
 
 /* --- Steps ------------------------------------------------------------------------------------ */
@@ -313,6 +343,11 @@ static void pick(const struct handle *h, const struct step *s, uint64_t *start, 
 		pos = (s->pos >> 32) % 97 * (size / 97);
 	if (s->arg >> 2 & 1)
 		pos = size; /* append */
+	if (!(s->arg >> 4 & 3)) { /* where others write just now */
+		pos = s->pos % (2 * PLAY_GRANULE);
+		pos = pos < size ? pos : size;
+		len = 1 + s->len % 3000;
+	}
 	if (s->flags & STEP_WHOLE) {
 		pos -= pos % PLAY_GRANULE;
 		len = (len + PLAY_GRANULE - 1) / PLAY_GRANULE * PLAY_GRANULE;
@@ -390,6 +425,20 @@ static void write_step(struct client *c, struct handle *h, const struct step *s)
 		sim_in_irq(start_write, &x->write);
 	else
 		fsc_write_start(&x->write);
+}
+
+/* Several at once, side by side in a granule or two. */
+static void write_beside(struct client *c, struct handle *h, const struct step *s)
+{
+	struct step step = *s;
+
+	step.arg &= ~(uint64_t)(1 << 2 | 3 << 4);
+	step.flags &= (uint8_t)~(STEP_WAIT | STEP_WHOLE);
+	step.len %= 900;
+	for (uint32_t i = 0; i < 3; i++) {
+		step.pos = s->len % PLAY_GRANULE + i * 2 * PLAY_SECTOR;
+		write_step(c, h, &step);
+	}
 }
 
 static void resize_step(struct client *c, struct handle *h, const struct step *s)
@@ -549,6 +598,8 @@ static void lend_step(struct client *c, struct handle *h)
 	struct file *f = h->file;
 	/* Nothing older than what is known at this moment was there when it is lent. */
 	uint32_t least = h->told > f->floor ? h->told : f->floor;
+	uint32_t events = p->nr_events;
+	bool quiet = !f->changing && !f->alone && !p->invalidating;
 	struct fsc_loan loan;
 	struct fsc_stat st;
 	int err = fsc_cookie_lend(h->cookie, &loan);
@@ -558,7 +609,10 @@ static void lend_step(struct client *c, struct handle *h)
 		return;
 	if (!p->be->ops->stat(loan.file, &st) && st.size <= OPEN_MAX)
 		read_loan(c, f, &loan, st.size, least);
-	fsc_loan_current(&loan);
+	/* Nothing has happened that could have cost the object; so it must be open still. */
+	if (!fsc_loan_current(&loan) && quiet && events == p->nr_events && !p->faulty &&
+	    !p->no_memory && fsc_cache_online(p->cache))
+		play_fail(p, f, "lent: the object of a lent file was closed");
 	fsc_loan_return(&loan);
 }
 
@@ -573,6 +627,8 @@ void changes_step(struct client *c, struct handle *h, const struct step *s)
 	switch (s->kind) {
 	case STEP_C_WRITE:
 		write_step(c, h, s);
+		if (!(s->arg >> 12 & 3))
+			write_beside(c, h, s);
 		break;
 	case STEP_C_RESIZE:
 		resize_step(c, h, s);

@@ -40,7 +40,7 @@ static void change_step(struct play *p, const struct step *s)
 	struct file *f = &p->files[s->file];
 	uint32_t times = s->flags & 3 ? 1 : 2;
 
-	if (f->delegated)
+	if (f->delegated && (s->arg >> 50 & 3 || !changes_recall(p, f)))
 		return;
 	for (uint32_t i = 0; i < times && !f->delegated; i++) {
 		change_once(p, f, s, s->arg + i * 0x1111111111ull);

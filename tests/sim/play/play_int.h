@@ -38,6 +38,9 @@ void reader_end(struct play *p, struct client *c); /* the cache is closed */
 /* Give back what it holds of a volume that is to go. */
 void reader_leave(struct play *p, struct client *c, uint32_t volume);
 
+/* changes.c */
+bool changes_recall(struct play *p, struct file *f);
+
 /* world.c */
 enum play_end { PLAY_OK, PLAY_WRONG };
 struct plan;
