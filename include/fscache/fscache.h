@@ -218,10 +218,10 @@ int64_t fsc_read_wait(struct fsc_read *read);
 /* Give back what FSC_READ_LEND lent [any]: exactly once after each result over 0, before @read is
  * started again or freed. */
 void fsc_read_return(struct fsc_read *read);
-/* Have a started read end soon [any]. Its read_done is called once, as ever, with -ECANCELED or
- * what it would have got. Downloads that others wait for, or that are nearly there to be kept, go
- * on. @read is still the client's to name: don't call this when read_done may have been, and
- * neither start nor free @read before it has returned. For one in fsc_read_wait() too. */
+/* Have a read end soon that was started or is in fsc_read_wait() [any]. It ends once, as ever, with
+ * -ECANCELED or what it would have got. Downloads that others wait for, or that are nearly there to
+ * be kept, go on. @read must be neither freed nor started again before this has returned; if its
+ * read_done came before or meanwhile, nothing else happens. */
 void fsc_read_cancel(struct fsc_read *read);
 
 /* The end of a server read or write [any]. @bytes_or_error: bytes that are in sreq->buf (that the

@@ -7,6 +7,7 @@
  */
 #include "threads_server.h"
 
+#include <errno.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,12 +115,31 @@ static void issue_read(struct fsc_subreq *sreq)
 	pthread_mutex_unlock(&server.lock);
 }
 
+/* What nobody has begun to answer is answered here. */
+static void cancel_read(struct fsc_subreq *sreq)
+{
+	struct question **at, *q = sreq->priv;
+
+	pthread_mutex_lock(&server.lock);
+	for (at = &server.first; *at && *at != q;)
+		at = &(*at)->next;
+	if (*at)
+		*at = q->next;
+	else
+		q = NULL;
+	pthread_mutex_unlock(&server.lock);
+	if (q)
+		fsc_subreq_done(sreq, -ECANCELED);
+}
+
 /* --- Reading ---------------------------------------------------------------------------------- */
 
 struct request {
 	struct fsc_read read;
 	sem_t over;
 	int64_t ret;
+	bool cancelled;
+	uint8_t *buf; /* where the bytes are to be looked at */
 };
 
 static size_t read_max(struct fsc_read *read)
@@ -136,10 +156,18 @@ static void read_done(struct fsc_read *read, int64_t ret)
 	sem_post(&req->over);
 }
 
+static bool is_still_valid(struct fsc_read *read)
+{
+	(void)read;
+	return chance() % 20 != 0; /* a doubt does no harm */
+}
+
 static const struct fsc_netfs_ops ops = {
 	.subreq_size = sizeof(struct question),
 	.read_max = read_max,
 	.issue_read = issue_read,
+	.cancel_read = cancel_read,
+	.is_still_valid = is_still_valid,
 	.read_done = read_done,
 };
 
@@ -150,13 +178,15 @@ static void check(struct server_file *file, const struct request *req, uint32_t 
 	int64_t want = (int64_t)(left < read->len ? left : read->len);
 	uint32_t newest = version_of(file);
 
+	if (req->ret == -ECANCELED && req->cancelled)
+		return;
 	if (req->ret != want) {
 		fprintf(stderr, "file %u, %zu at %llu: %lld\n", file->id, read->len,
 			(unsigned long long)read->pos, (long long)req->ret);
 		abort();
 	}
 	for (int64_t i = 0; i < want; i++) {
-		uint8_t byte = ((uint8_t *)read->buf)[i];
+		uint8_t byte = req->buf[i];
 		uint32_t v = oldest;
 
 		while (v <= newest && byte_of(file, v, read->pos + (uint64_t)i) != byte)
@@ -170,11 +200,59 @@ static void check(struct server_file *file, const struct request *req, uint32_t 
 	}
 }
 
+static void copy_lent(struct request *req)
+{
+	uint8_t *to = req->buf;
+
+	for (uint32_t i = 0; i < req->read.nr_lent; i++) {
+		memcpy(to, req->read.lent[i].base, req->read.lent[i].len);
+		to += req->read.lent[i].len;
+	}
+	if (req->ret > 0 && to != req->buf + req->ret)
+		abort();
+}
+
+/* Lent, or into two pieces, or as it is. */
+static void choose(struct request *req, struct fsc_iovec iov[2])
+{
+	unsigned int how = chance() % 4;
+
+	if (how == 0) {
+		req->read.flags = FSC_READ_LEND;
+		req->read.buf = NULL;
+	} else if (how == 1 && req->read.len) {
+		iov[0] = (struct fsc_iovec){ req->buf, 1 + chance() % req->read.len };
+		iov[1] = (struct fsc_iovec){ req->buf + iov[0].len, req->read.len - iov[0].len };
+		req->read.iov = iov;
+		req->read.nr_iov = 2;
+		req->read.buf = NULL;
+	}
+}
+
+static void run(struct request *req, bool wait)
+{
+	if (wait) {
+		req->ret = fsc_read_wait(&req->read);
+		return;
+	}
+	sem_init(&req->over, 0, 0);
+	fsc_read_start(&req->read);
+	if (chance() % 6 == 0) {
+		req->cancelled = true;
+		if (chance() % 2)
+			usleep(chance() % 500);
+		fsc_read_cancel(&req->read); /* it may be over by now */
+	}
+	sem_wait(&req->over);
+	sem_destroy(&req->over);
+}
+
 void server_read(struct server_file *file, struct fsc_cookie *cookie, uint64_t pos, size_t len,
 		 size_t misalign, bool wait)
 {
 	struct request req = { .read = { .cookie = cookie, .ops = &ops, .netfs = file } };
 	uint8_t *mem = aligned_alloc(GRANULE, (misalign + len + 2 * GRANULE) / GRANULE * GRANULE);
+	struct fsc_iovec iov[2];
 	uint32_t oldest;
 
 	pthread_mutex_lock(&file->lock);
@@ -183,15 +261,16 @@ void server_read(struct server_file *file, struct fsc_cookie *cookie, uint64_t p
 	req.read.pos = misalign ? pos : pos / GRANULE * GRANULE;
 	req.read.len = misalign ? len : (len + GRANULE - 1) / GRANULE * GRANULE;
 	req.read.file_size = SERVER_FILE_SIZE;
-	req.read.buf = mem + misalign;
-	if (wait) {
-		req.ret = fsc_read_wait(&req.read);
-	} else {
-		sem_init(&req.over, 0, 0);
-		fsc_read_start(&req.read);
-		sem_wait(&req.over);
-		sem_destroy(&req.over);
-	}
+	req.buf = mem + misalign;
+	req.read.buf = req.buf;
+	if (chance() % 2)
+		req.read.pattern = &file->pattern;
+	choose(&req, iov);
+	run(&req, wait);
+	if (req.read.flags & FSC_READ_LEND)
+		copy_lent(&req);
+	if (req.read.lent)
+		fsc_read_return(&req.read);
 	check(file, &req, oldest);
 	free(mem);
 }

@@ -19,6 +19,7 @@ struct server_file {
 	uint32_t told;    /* the last version that the cache was told of */
 	pthread_mutex_t lock;
 	pthread_mutex_t change_lock; /* the tests' */
+	struct fsc_pattern pattern;  /* of all who read it */
 };
 
 void server_start(struct server_file files[SERVER_FILES]);
