@@ -120,7 +120,11 @@ int nfsc_file_new(struct netfs_node *node, int flags, struct netfs_file **out)
 	file->flags = flags;
 	if (flags & O_DIRECTORY)
 		file->dir = nfsc_dir_new();
-	if ((flags & O_DIRECTORY) && !file->dir) {
+	file->open = nfsc_open_get(node);
+	if (!file->open || ((flags & O_DIRECTORY) && !file->dir)) {
+		if (file->open)
+			nfsc_open_put(nfsc_of(node->fs), file->open);
+		nfsc_dir_free(file->dir);
 		free(file);
 		return -ENOMEM;
 	}
@@ -133,6 +137,7 @@ int nfsc_close(struct netfs_file *file)
 {
 	struct nfsc_file *f = nfsc_file_of(file);
 
+	nfsc_open_put(nfsc_of(file->node->fs), f->open);
 	nfsc_dir_free(f->dir);
 	netfs_node_put(file->node);
 	free(f);
@@ -272,6 +277,7 @@ void nfsc_disconnect(struct netfs *fs)
 	if (nfs->loop)
 		nfsc_loop_close(nfs->loop);
 	nfsc4_state_free(nfs->v4);
+	nfsc_opens_free(nfs->opens);
 	free(nfs);
 }
 
@@ -342,6 +348,8 @@ int nfsc_connect(const struct nfsc_params *params, const struct netfs_params *co
 		snprintf(why, why_size, "no address is known for '%s'", params->host);
 	if (!err)
 		err = nfsc_loop_open(&loop, &nfs->loop, why, why_size);
+	if (!err)
+		err = nfsc_opens_new(nfs);
 	if (!err && params->version == 4)
 		err = nfsc4_state_new(nfs);
 	if (!err)

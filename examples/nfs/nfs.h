@@ -4,6 +4,7 @@
  *
  *	zdr.c     libnfs' decoding, with bounds       loop.c, link.c  the thread and its connection
  *	mountd.c  the root of a v3 export             nfs.c           what both versions have alike
+ *	dir.c     open directories                    hide.c          open files without a name
  *	v3*.c     version 3                           v4*.c           version 4.0
  *	url.c, main.c  the command line
  *
@@ -71,6 +72,7 @@ struct nfsc_file {
 	struct netfs_file file;
 	int flags;
 	struct nfsc_dir *dir; /* NULL: a file */
+	struct nfsc_open *open;
 };
 
 /* How data are read and written: the only calls of which many run at once. */
@@ -91,6 +93,7 @@ struct nfs {
 	uint32_t read_max, write_max, dir_max;
 	atomic_ullong server_read_bytes, server_reads, server_write_bytes, server_writes;
 	struct nfsc4_state *v4;
+	struct nfsc_opens *opens;
 };
 
 static inline struct nfs *nfsc_of(struct netfs *fs)
@@ -132,6 +135,16 @@ size_t nfsc_write_max(struct netfs_file *file);
 void nfsc_cancel(struct netfs_io *io);
 int nfsc_file_new(struct netfs_node *node, int flags, struct netfs_file **out);
 int nfsc_close(struct netfs_file *file);
+int nfsc_unlink(struct netfs_node *dir, const char *name, struct netfs_node *node);
+int nfsc_rename(struct netfs_node *dir, const char *name, struct netfs_node *node,
+		struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
+		unsigned int flags);
+
+/* hide.c: which files are open. NULL: no memory. */
+int nfsc_opens_new(struct nfs *nfs);
+void nfsc_opens_free(struct nfsc_opens *opens); /* NULL is fine */
+struct nfsc_open *nfsc_open_get(struct netfs_node *node);
+void nfsc_open_put(struct nfs *nfs, struct nfsc_open *open); /* [blocks] */
 int nfsc_fsync(struct netfs_file *file, bool data_only);
 int nfsc_readdir(struct netfs_file *file, uint64_t pos, bool plus, netfs_dirent_fn fn, void *arg);
 

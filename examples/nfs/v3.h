@@ -64,11 +64,10 @@ int nfsc3_symlink(struct netfs_node *dir, const char *name, const char *target,
 		  struct netfs_attr *attr);
 int nfsc3_link(struct netfs_node *node, struct netfs_node *dir, const char *name,
 	       struct netfs_attr *attr);
-int nfsc3_unlink(struct netfs_node *dir, const char *name, struct netfs_node *node);
+int nfsc3_unlink(struct netfs_node *dir, const char *name);
 int nfsc3_rmdir(struct netfs_node *dir, const char *name, struct netfs_node *node);
-int nfsc3_rename(struct netfs_node *dir, const char *name, struct netfs_node *node,
-		 struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
-		 unsigned int flags);
+int nfsc3_rename(struct netfs_node *dir, const char *name, struct netfs_node *to_dir,
+		 const char *to_name);
 int nfsc3_create(struct netfs_node *dir, const char *name, int flags, mode_t mode,
 		 const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr,
 		 struct netfs_file **file);

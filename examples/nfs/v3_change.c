@@ -283,12 +283,11 @@ int nfsc3_link(struct netfs_node *node, struct netfs_node *dir, const char *name
 /* --- Names that go
  * ---------------------------------------------------------------------------------------- */
 
-int nfsc3_unlink(struct netfs_node *dir, const char *name, struct netfs_node *node)
+int nfsc3_unlink(struct netfs_node *dir, const char *name)
 {
 	REMOVE3args args = { .object = place(dir, name) };
 	struct nfsc3_call call = { .proc = nfsc3_remove_proc, .args = &args };
 
-	(void)node;
 	return (int)nfsc3_call(dir->fs, &call);
 }
 
@@ -301,15 +300,13 @@ int nfsc3_rmdir(struct netfs_node *dir, const char *name, struct netfs_node *nod
 	return (int)nfsc3_call(dir->fs, &call);
 }
 
-int nfsc3_rename(struct netfs_node *dir, const char *name, struct netfs_node *node,
-		 struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
-		 unsigned int flags)
+int nfsc3_rename(struct netfs_node *dir, const char *name, struct netfs_node *to_dir,
+		 const char *to_name)
 {
 	RENAME3args args = { .from = place(dir, name), .to = place(to_dir, to_name) };
 	struct nfsc3_call call = { .proc = nfsc3_rename_proc, .args = &args };
 
-	(void)node, (void)over;
-	return flags ? -EINVAL : (int)nfsc3_call(dir->fs, &call);
+	return (int)nfsc3_call(dir->fs, &call);
 }
 
 /* --- Data ------------------------------------------------------------------------------------- */

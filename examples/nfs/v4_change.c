@@ -172,26 +172,27 @@ int nfsc4_link(struct netfs_node *node, struct netfs_node *dir, const char *name
 
 /* --- Names that go ---------------------------------------------------------------------------- */
 
-int nfsc4_remove(struct netfs_node *dir, const char *name, struct netfs_node *node)
+int nfsc4_remove(struct netfs_node *dir, const char *name)
 {
 	struct nfsc4_call call = { 0 };
 
-	(void)node;
 	nfsc4_putfh(&call, dir);
 	nfsc4_op(&call, OP_REMOVE)->nfs_argop4_u.opremove.target = nfsc4_name(name, strlen(name));
 	return (int)nfsc4_call(dir->fs, &call);
 }
 
-int nfsc4_rename(struct netfs_node *dir, const char *name, struct netfs_node *node,
-		 struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
-		 unsigned int flags)
+int nfsc4_rmdir(struct netfs_node *dir, const char *name, struct netfs_node *node)
+{
+	(void)node;
+	return nfsc4_remove(dir, name);
+}
+
+int nfsc4_rename(struct netfs_node *dir, const char *name, struct netfs_node *to_dir,
+		 const char *to_name)
 {
 	struct nfsc4_call call = { 0 };
 	RENAME4args *args;
 
-	(void)node, (void)over;
-	if (flags)
-		return -EINVAL;
 	nfsc4_putfh(&call, dir);
 	nfsc4_op(&call, OP_SAVEFH);
 	nfsc4_putfh(&call, to_dir);

@@ -626,6 +626,62 @@ static void test_move(void **state)
 	netfs_node_put(dir);
 }
 
+static unsigned int names_in(const char *dir)
+{
+	DIR *d = opendir(world_path(dir));
+	unsigned int count = 0;
+
+	while (readdir(d))
+		count++;
+	closedir(d);
+	return count - 2;
+}
+
+/* Removed, or replaced, while it is open: it is read until the last close, through nodes of any
+ * age, and then it is gone. */
+static void test_open_without_name(void **state)
+{
+	struct netfs_node *dir, *node, *again, *other;
+	struct netfs_file *file, *second;
+	struct netfs_attr attr;
+	char byte = 0;
+
+	(void)state;
+	assert_int_equal(mkdir(world_path("open"), 0755), 0);
+	world_make_file("open/a", "a", 1);
+	world_make_file("open/b", "b", 1);
+	dir = find("open", &attr);
+	assert_int_equal(ops->lookup(dir, "a", &node, &attr), 0);
+	assert_int_equal(ops->lookup(dir, "a", &again, &attr), 0);
+	assert_int_equal(ops->lookup(dir, "b", &other, &attr), 0);
+	file = opened(node, O_RDONLY);
+	second = opened(again, O_RDONLY);
+	assert_int_equal(ops->rename(dir, "b", other, dir, "a", again, 0), 0);
+	assert_int_equal(world_read(file, 0, &byte, 1), 1);
+	assert_int_equal(byte, 'a');
+	assert_int_equal(names_in("open"), 2);
+	/* It has lost its only name: one that is missing stays so. */
+	assert_int_equal(ops->rename(dir, "x", NULL, dir, "a", other, 0), -ENOENT);
+	ops->close(file);
+	assert_int_equal(world_read(second, 0, &byte, 1), 1);
+	ops->close(second);
+	assert_int_equal(names_in("open"), 1);
+	file = opened(other, O_RDONLY);
+	assert_int_equal(ops->rename(dir, "x", NULL, dir, "a", other, 0), -ENOENT);
+	assert_int_equal(access(world_path("open/a"), F_OK), 0);
+	assert_int_equal(ops->unlink(dir, "a", other), 0);
+	assert_int_equal(access(world_path("open/a"), F_OK), -1);
+	assert_int_equal(world_read(file, 0, &byte, 1), 1);
+	assert_int_equal(byte, 'b');
+	ops->close(file);
+	assert_int_equal(names_in("open"), 0);
+	assert_int_equal(ops->rmdir(root, "open", dir), 0);
+	netfs_node_put(dir);
+	netfs_node_put(node);
+	netfs_node_put(again);
+	netfs_node_put(other);
+}
+
 static int begin(void **state)
 {
 	struct netfs_attr attr;
@@ -671,6 +727,7 @@ int main(void)
 		cmocka_unit_test(test_write_in_the_middle),
 		cmocka_unit_test(test_setattr),
 		cmocka_unit_test(test_move),
+		cmocka_unit_test(test_open_without_name),
 	};
 
 	if (!world_found()) {
