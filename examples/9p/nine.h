@@ -31,6 +31,7 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include "circle.h"
 #include "client.h"
 #include "netfs.h"
 
@@ -76,8 +77,7 @@ struct nine_entries {
 	uint8_t *buf; /* NULL until the first call */
 	size_t len, at;
 	uint64_t next; /* the position of what is at @at */
-	/* One position that was seen, to find out a server that goes in circles. */
-	uint64_t seen, steps, until;
+	struct circle circle;
 };
 
 struct nine_file {

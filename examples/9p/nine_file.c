@@ -229,19 +229,6 @@ static bool is_dots(struct p9_blob name)
 	return name.len <= 2 && !memcmp(name.data, "..", name.len);
 }
 
-/* Has a position come twice? One of those seen is remembered, each time for twice as many steps as
- * before, so it is found out in a time in proportion to the circle. */
-static bool goes_round(struct nine_entries *e, uint64_t pos)
-{
-	if (e->steps && pos == e->seen)
-		return true;
-	if (++e->steps > e->until) {
-		e->until = 2 * e->steps;
-		e->seen = pos;
-	}
-	return false;
-}
-
 /* Receive what comes from @pos on. Bytes, 0 at the end, or -errno. */
 static int64_t receive(struct nine_file *f, uint64_t pos)
 {
@@ -304,16 +291,18 @@ static int read_entries(struct nine_file *f, uint64_t pos, netfs_dirent_fn fn, v
 	struct nine_entries *e = &f->entries;
 	int64_t ret = 0;
 
-	if (!pos || pos != e->next)
-		e->len = e->at = e->steps = e->until = 0;
+	if (!pos || pos != e->next) {
+		e->len = e->at = 0;
+		e->circle = (struct circle){ 0 };
+	}
 	e->next = pos;
 	while (!ret) {
 		if (e->at == e->len) {
-			if (goes_round(e, e->next))
+			if (circle_closes(&e->circle, e->next))
 				return -ELOOP;
 			ret = receive(f, e->next);
 			if (!ret) /* and asking again here is no circle */
-				e->steps = e->until = 0;
+				e->circle = (struct circle){ 0 };
 			if (ret <= 0)
 				return (int)ret;
 		}

@@ -208,7 +208,8 @@ struct netfs_ops {
 	int (*close)(struct netfs_file *file);
 	/* What was written is on the server's disk. @data_only as fdatasync. */
 	int (*fsync)(struct netfs_file *file, bool data_only);
-	/* From @pos on (0: the beginning, else an entry's next), until @fn says stop or the end. */
+	/* From @pos on (0: the beginning, else an entry's next), until @fn says stop or the end.
+	 * -ELOOP: the server goes in circles (circle.h). */
 	int (*readdir)(struct netfs_file *file, uint64_t pos, bool plus, netfs_dirent_fn fn,
 		       void *arg);
 	/* -EAGAIN: somebody else has it. */

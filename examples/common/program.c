@@ -28,25 +28,14 @@ static bool reads_files(enum command command)
 	return command != CMD_LS && command != CMD_STAT;
 }
 
-static int run_command(struct session *s)
-{
-	switch (s->opt->command) {
-	case CMD_LS:
-		return cmd_ls(s);
-	case CMD_STAT:
-		return cmd_stat(s);
-	case CMD_CAT:
-		return cmd_cat(s);
-	case CMD_GET:
-		return cmd_get(s);
-	case CMD_WARM:
-		return cmd_warm(s);
-	case CMD_MOUNT:
-		return cmd_mount(s);
-	default:
-		return EXIT_USAGE;
-	}
-}
+static int (*const commands[])(struct session *s) = {
+	[CMD_LS] = cmd_ls,
+	[CMD_STAT] = cmd_stat,
+	[CMD_CAT] = cmd_cat,
+	[CMD_GET] = cmd_get,
+	[CMD_WARM] = cmd_warm,
+	[CMD_MOUNT] = cmd_mount,
+};
 
 static int run(const struct program *program, const struct options *opt)
 {
@@ -57,7 +46,7 @@ static int run(const struct program *program, const struct options *opt)
 		return EXIT_FAILED;
 	if (!opt->no_cache && reads_files(opt->command))
 		store_open(&s);
-	status = run_command(&s);
+	status = commands[opt->command](&s);
 	store_close(&s);
 	session_end(&s);
 	return status;

@@ -8,8 +8,7 @@
 #include "session.h"
 
 /* Call @fn with each entry of the directory @dir [blocks]. @plus: attributes are wanted with the
- * entries, if they can be had in the same answer. 0, a negative return of @fn's, or -errno; -ELOOP
- * for a server that goes in circles. */
+ * entries, if they can be had in the same answer. 0, a negative return of @fn's, or -errno. */
 int tree_list(struct session *s, struct netfs_node *dir, bool plus, netfs_dirent_fn fn, void *arg);
 
 #endif

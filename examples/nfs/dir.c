@@ -3,6 +3,7 @@
  * dir.c - open directories. Who lists one takes a few entries at a time, the server gives hundreds:
  * what is left over of a reply is kept for the next call.
  */
+#include "../common/circle.h"
 #include "dir.h"
 
 #include <errno.h>
@@ -159,7 +160,7 @@ static size_t find(const struct nfsc_batch *batch, uint64_t pos)
 static int list(struct netfs_file *file, uint64_t pos, bool plus, netfs_dirent_fn fn, void *arg)
 {
 	struct nfsc_dir *dir = nfsc_file_of(file)->dir;
-	uint64_t mark = pos, steps = 0, until = 1;
+	struct circle circle = { 0 };
 	size_t i = pos && dir->filled ? find(&dir->batch, pos) : SIZE_MAX;
 	int err;
 
@@ -173,13 +174,8 @@ static int list(struct netfs_file *file, uint64_t pos, bool plus, netfs_dirent_f
 			if (dir->batch.eof)
 				return 0;
 			pos = dir->batch.end;
-			/* A server that goes in circles comes by the mark, wherever it is. */
-			if (pos == mark && steps)
+			if (circle_closes(&circle, pos))
 				return -ELOOP;
-			if (++steps == until) {
-				mark = pos;
-				until *= 2;
-			}
 		}
 		err = fill(file, pos, plus, dir);
 		if (err)
