@@ -104,7 +104,7 @@ void fsc_cookie_pin(struct fsc_cookie *cookie);
 void fsc_cookie_unpin(struct fsc_cookie *cookie);
 /* The generation that a read of a file of @size bytes may use, pinned, or NULL [any]. */
 struct fsc_gen *fsc_cookie_gen(struct fsc_cookie *cookie, uint64_t size);
-struct fsc_gen *fsc_cookie_gen_now(struct fsc_cookie *cookie); /* the same, of whatever size [any] */
+struct fsc_gen *fsc_cookie_gen_now(struct fsc_cookie *cookie); /* the same, of any size [any] */
 struct fsc_gen *fsc_cookie_usable_gen(struct fsc_cookie *cookie); /* the same; lock */
 /* Is the object just being looked up or replaced? lock */
 static inline bool fsc_cookie_is_pending(const struct fsc_cookie *cookie)

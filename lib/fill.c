@@ -149,7 +149,8 @@ static void fill_piece(struct fsc_piece *piece, struct fsc_gen *gen, uint64_t si
 	else if (piece->ws->write->ops->issue_read)
 		piece->has_tail = granule(piece->ws, gen, size, last, mem + (last - base));
 	if (ends)
-		memset(mem + (piece->end - base), 0, (size_t)(last + FSC_GRANULE_SIZE - piece->end));
+		memset(mem + (piece->end - base), 0,
+		       (size_t)(last + FSC_GRANULE_SIZE - piece->end));
 }
 
 /* Bytes of the write into the buffer. */

@@ -30,7 +30,7 @@ uint32_t fsc_pieces_max(const struct fsc_write *write)
 	return (uint32_t)fsc_min64(chunks, FSC_WRITE_PIECES);
 }
 
-/* --- Cutting ----------------------------------------------------------------------------------- */
+/* --- Cutting ---------------------------------------------------------------------------------- */
 
 /* The client's memory, if the granules between can be stored from there. */
 static uint8_t *own_mem(const struct fsc_write_state *ws, uint64_t start, uint64_t end)
@@ -105,7 +105,7 @@ void fsc_pieces_cut(struct fsc_write_state *ws, uint64_t size)
 	ws->pieces[ws->nr - 1].tail = tail;
 }
 
-/* --- On a generation --------------------------------------------------------------------------- */
+/* --- On a generation -------------------------------------------------------------------------- */
 
 /* Up to where it can be stored, with what was filled in. */
 static void set_range(struct fsc_piece *piece)

@@ -92,7 +92,7 @@ static void end(struct frame *frame)
 	fsc_cookie_put(cookie);
 }
 
-/* --- Resize ------------------------------------------------------------------------------------ */
+/* --- Resize ----------------------------------------------------------------------------------- */
 
 /* What goes is forgotten before the server is asked; what comes, when it has answered. */
 static void resize(struct frame *frame, bool grown)
@@ -141,7 +141,7 @@ void fsc_cookie_resize_end(struct fsc_cookie *cookie, int err)
 	end(frame);
 }
 
-/* --- Punch ------------------------------------------------------------------------------------- */
+/* --- Punch ------------------------------------------------------------------------------------ */
 
 static void drop_gen(struct frame *frame)
 {
@@ -217,7 +217,7 @@ void fsc_cookie_punch_end(struct fsc_cookie *cookie, uint64_t pos, uint64_t len,
 	end(frame);
 }
 
-/* --- What the client says of them -------------------------------------------------------------- */
+/* --- What the client says of them ------------------------------------------------------------- */
 
 void fsc_cookie_prove(struct fsc_cookie *cookie)
 {
@@ -232,8 +232,8 @@ void fsc_cookie_prove(struct fsc_cookie *cookie)
 	fsc_spin_unlock(&cookie->lock, irq);
 }
 
-/* Where @now can be put in the place of what the object is labelled with. What is begun from here on
- * comes after it. -EBUSY: something is under way. cookie.op */
+/* Where @now can be put in the place of what the object is labelled with. What is begun from here
+ * on comes after it. -EBUSY: something is under way. cookie.op */
 static int relabel_begin(struct fsc_cookie *cookie, const struct fsc_cookie_params *now,
 			 struct fsc_object **obj)
 {

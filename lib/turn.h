@@ -52,8 +52,8 @@ enum fsc_admitted {
 bool fsc_change_enter(struct fsc_change *change, uint64_t file_size);
 /* Whether it would be admitted bare just now [any]. */
 bool fsc_change_is_bare(struct fsc_change *change);
-/* Until it is known [waits]: with a sleeper never FSC_ADMIT_LATER. FSC_ADMIT_KEPT: *@gen, pinned, is
- * what is current. After it was prepared ask again. */
+/* Until it is known [waits]: with a sleeper never FSC_ADMIT_LATER. FSC_ADMIT_KEPT: *@gen, pinned,
+ * is what is current. After it was prepared ask again. */
 enum fsc_admitted fsc_change_admit(struct fsc_change *change, struct fsc_gen **gen);
 /* Make the object end at @size, which it has for itself [waits]. If that can't be done the cookie
  * has given up. */

@@ -128,7 +128,7 @@ static bool prepare(struct fsc_write_state *ws)
 	return true;
 }
 
-/* --- After it ---------------------------------------------------------------------------------- */
+/* --- After it --------------------------------------------------------------------------------- */
 
 static int64_t result(const struct fsc_write_state *ws)
 {
@@ -180,7 +180,7 @@ static void stored(struct fsc_gio *gio, int64_t ret)
 	ended(fsc_container_of(gio, struct fsc_piece, gio)->ws);
 }
 
-/* --- Under way ---------------------------------------------------------------------------------- */
+/* --- Under way -------------------------------------------------------------------------------- */
 
 /* The server first, as it takes longer. */
 static void begin(struct fsc_write_state *ws)
@@ -219,7 +219,7 @@ static void write_work(struct fsc_work *work)
 		run(ws);
 }
 
-/* --- The calls --------------------------------------------------------------------------------- */
+/* --- The calls -------------------------------------------------------------------------------- */
 
 static int check(const struct fsc_write *write)
 {

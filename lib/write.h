@@ -21,8 +21,8 @@
 #include "side.h"
 #include "turn.h"
 
-/* The most pieces of a write; what is longer in memory that the backend doesn't take isn't kept from
- * there on. */
+/* The most pieces of a write; what is longer, in memory that the backend doesn't take, isn't kept
+ * from there on. */
 #define FSC_WRITE_PIECES 10u
 /* Server writes of one write that run at once. */
 #define FSC_WRITE_SLOTS 32
@@ -31,7 +31,7 @@
 struct fsc_piece {
 	struct fsc_write_state *ws;
 	uint64_t start, end; /* bytes, of the write's */
-	bool head, tail;     /* the granule there is to be stored whole, with what was there before */
+	bool head, tail;     /* the granule there is to be stored whole, with what it had */
 	bool has_head, has_tail; /* which is in the buffer now */
 	bool keep;           /* there is something to store, and memory to store it from */
 	bool ready;

@@ -86,7 +86,7 @@ struct fsc_netfs_ops {
 
 	/* For clients that write: the most bytes of one server write, start one, and the end of an
 	 * fsc_write, all of them as for reads. fsc_subreq_done() gets the bytes that the server
-	 * has taken. A server write never outlives its fsc_write. */
+	 * has taken; 0: it takes no more. A server write never outlives its fsc_write. */
 	size_t (*write_max)(struct fsc_write *write);
 	void (*issue_write)(struct fsc_subreq *sreq);
 	void (*write_done)(struct fsc_write *write, int64_t ret);
@@ -101,7 +101,7 @@ struct fsc_netfs_ops {
 	void (*release)(void *netfs);
 };
 
-/* --- Cookies -------------------------------------------------------------------------------- */
+/* --- Cookies ---------------------------------------------------------------------------------- */
 
 struct fsc_cookie_params {
 	struct fsc_blob key;       /* 1 to FSC_KEY_MAX bytes, unique in its volume */
@@ -161,7 +161,7 @@ void fsc_cookie_invalidate(struct fsc_cookie *cookie, const struct fsc_cookie_pa
 /* How many of the bytes from @pos to @end are present, as of now [any]; also while not in use 0. */
 uint64_t fsc_cookie_present(struct fsc_cookie *cookie, uint64_t pos, uint64_t end);
 
-/* --- Reading -------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 /*
  * How one open file is read: what expansion and readahead go by. The client embeds one in its open
@@ -235,17 +235,26 @@ void fsc_subreq_done(struct fsc_subreq *sreq, int64_t bytes_or_error);
  * The cookie of a file that is written to is in use with @will_modify from before the first write
  * until after the last was answered. Without proof that nobody else changes the file (I10: a
  * delegation, a lease, a mount option that says so) the first change invalidates the object, and
- * it stays uncached until that use ends. With proof what is written is kept too: under the
- * modifying mark, so that a crash costs the object, until fsc_cookie_written() says what the file
- * is now.
+ * it stays uncached until that use ends: the use of the cookie, by all who have it. With proof what
+ * is written is kept too: under the modifying mark, so that a crash costs the object, until
+ * fsc_cookie_written() says what the file is now; what that was never called for is dropped when
+ * the use ends.
+ *
+ * Whenever it isn't known what the server did (an error, fewer bytes than asked for), the proof is
+ * worth nothing any more: an answer that got lost may be followed by the bytes. What is stored
+ * goes, and the file is uncached until the use ends, as without proof.
  */
 
-/* The client has proof for all changes of this file [any]. Before its first change in a modifying
- * use, and forgotten with the end of that use. */
+/* The client has proof for all changes of this file, and what the library was last told of it (by
+ * acquire, invalidate, written) is so since before the proof began [any]. Before the first change
+ * in a modifying use: later it does nothing. Over with the end of that use, and with an
+ * invalidation. */
 void fsc_cookie_prove(struct fsc_cookie *cookie);
 
-/* Fetch what the granules at both ends of a write lack, so that they are kept whole; otherwise they
- * are absent afterwards. Of use only with proof. */
+/* Fetch what the granules at both ends of a write lack, from the cache or the server, so that they
+ * are kept whole; otherwise they are absent afterwards, but for the last one of a file that ends
+ * with the write. Of use only with proof. ops->issue_read is needed; ops->read_max may be asked
+ * with an fsc_read that isn't the client's. */
 #define FSC_WRITE_FILL 1u
 
 /* Embedded, filled in and zeroed as fsc_read. */
@@ -254,8 +263,13 @@ struct fsc_write {
 	const struct fsc_netfs_ops *ops;
 	void *netfs;
 	uint64_t pos;        /* bytes */
-	uint64_t file_size;  /* bytes, of the file before this write */
-	const void *buf;     /* NULL: @iov; unchanged until write_done */
+	/* Bytes, of the file before this write; that of a write under way, before or after it, will
+	 * do. Longer than what the library knows of: then they don't mean the same file, and it is
+	 * uncached until the use ends. */
+	uint64_t file_size;
+	/* NULL: @iov; unchanged until write_done. Kept without a copy if the bytes from the first
+	 * granule's border on are aligned; else only the first 2 MiB or so are kept. */
+	const void *buf;
 	size_t len;          /* bytes, 1 to 2^31 */
 	const struct fsc_iovec *iov;
 	uint32_t nr_iov;
@@ -268,19 +282,22 @@ struct fsc_write {
 };
 
 /*
- * Write to the server, and, with proof, to the cache [any]. Ends in one write_done with the bytes
- * from @pos on that the server took, or with a negative errno if it took none. The cache never
- * makes it fail. Writes that overlap go to the server one after the other, in the order of their
- * starts. A write beyond @file_size grows the object.
+ * Write to the server, and, with proof, to the cache at the same time [any]. Ends in one write_done
+ * with the bytes from @pos on that the server took, or with a negative errno if it took none (-EIO
+ * if it didn't say why). The cache never makes it fail; -EINVAL: @len, @pos, or @iov is shorter;
+ * -ENOMEM: no memory for the request, nothing was sent. A read that begins after it sees what was
+ * written. Writes of one cookie that overlap go to the server one after the other, in the order of
+ * their starts; so do, with proof, those beyond the file's end, which grow the object.
  */
 void fsc_write_start(struct fsc_write *write);
-int64_t fsc_write_wait(struct fsc_write *write); /* the same [waits]; no write_done */
+/* The same [waits]; no write_done. Quickest for a thread that has nothing else to do. */
+int64_t fsc_write_wait(struct fsc_write *write);
 
 /*
  * The same for what changes a file in another way, in two calls around the client's own request to
  * the server [waits]: begin before it is sent, end with its answer (0 or -errno, after which
- * nothing is believed of that range). No other change may be under way in the range; what is
- * begun is ended.
+ * nothing is believed of the file). Begin waits for changes of the range that are under way, which
+ * must not need this thread; what is begun is ended, with the same range.
  */
 void fsc_cookie_resize_begin(struct fsc_cookie *cookie, uint64_t size); /* truncate, extend */
 void fsc_cookie_resize_end(struct fsc_cookie *cookie, int err);
@@ -289,14 +306,16 @@ void fsc_cookie_punch_end(struct fsc_cookie *cookie, uint64_t pos, uint64_t len,
 
 /*
  * What the file is now [waits]: after all changes were answered, and were made stable on the server
- * (I7). With proof the object is relabelled and the mark cleared; else the same as
- * fsc_cookie_invalidate() with @now, and to be called before the modifying use ends, so that the
- * next use finds the new label.
+ * (I7). With proof, and if @now has the size that the changes made, the object is relabelled and
+ * the mark cleared, and changes may follow under the same proof; else the same as
+ * fsc_cookie_invalidate() with @now. To be called before the modifying use ends, so that the next
+ * use finds the new label. Coherency data that a change by others may leave equal, as it comes in
+ * the same tick of the server's clock, aren't to be given before that tick is over.
  *   0 or -EBUSY: a change is still under way, and nothing was done
  */
 int fsc_cookie_written(struct fsc_cookie *cookie, const struct fsc_cookie_params *now);
 
-/* --- Lending the backing file ------------------------------------------------------------------ */
+/* --- Lending the backing file ----------------------------------------------------------------- */
 
 /* A backing file on loan to a reader outside the library, as FUSE passthrough is. */
 struct fsc_loan {
@@ -315,8 +334,8 @@ struct fsc_loan {
  *   0    -ENODATA  not all present, or being changed     -ENOBUFS  not cached
  */
 int fsc_cookie_lend(struct fsc_cookie *cookie, struct fsc_loan *out);
-/* [any] Once for each loan; the descriptor is not to be used any more. @loan is zeroed; a zeroed one
- * is fine. */
+/* [any] Once for each loan; the descriptor is not to be used any more. @loan is zeroed; a zeroed
+ * one is fine. */
 void fsc_loan_return(struct fsc_loan *loan);
 /* Is what was lent still what the cookie stands for [any]? */
 bool fsc_loan_current(const struct fsc_loan *loan);

@@ -41,7 +41,7 @@ struct file {
 	uint8_t data[SIZE];
 };
 
-/* --- The server -------------------------------------------------------------------------------- */
+/* --- The server ------------------------------------------------------------------------------- */
 
 struct question {
 	struct question *next;
@@ -168,7 +168,7 @@ static const struct fsc_netfs_ops ops = {
 	.write_done = write_done,
 };
 
-/* --- Clients ----------------------------------------------------------------------------------- */
+/* --- Clients ---------------------------------------------------------------------------------- */
 
 static uint32_t params_of(struct file *f, struct fsc_cookie_params *params, uint32_t *label)
 {

@@ -33,7 +33,7 @@
 #define CHECK_EQ(a, b) check_eq((int64_t)(a), (int64_t)(b), __FILE__, __LINE__, #a " == " #b)
 void check_eq(int64_t a, int64_t b, const char *file, int line, const char *text);
 
-/* --- The server ------------------------------------------------------------------------------ */
+/* --- The server ------------------------------------------------------------------------------- */
 
 #define VERSIONS_MAX 12
 #define PATCHES_MAX 4
@@ -95,7 +95,7 @@ struct fsc_cookie_params remote_params(const struct remote *f, uint32_t version,
 				       uint8_t key[FSC_KEY_MAX], uint8_t coh[FSC_COHERENCY_MAX]);
 void server_release(struct room *r);
 
-/* --- The room -------------------------------------------------------------------------------- */
+/* --- The room --------------------------------------------------------------------------------- */
 
 enum kind { KIND_ALLOC, KIND_OP, KIND_CRASH, KINDS };
 
@@ -167,7 +167,7 @@ void room_close(struct room *r); /* what was opened */
 void room_quiet(struct room *r); /* until what goes on by itself has ended */
 struct fsc_stats room_stats(struct room *r);
 
-/* --- Cookies --------------------------------------------------------------------------------- */
+/* --- Cookies ---------------------------------------------------------------------------------- */
 
 /* NULL is "not cached" in all of these. */
 struct fsc_cookie *cookie_get(struct room *r, struct remote *f);
@@ -195,7 +195,7 @@ int64_t read_all(struct room *r, struct remote *f, struct fsc_cookie *cookie);
 /* Acquire, read all, give back; and wait until it is stored. */
 void fetch(struct room *r, struct remote *f);
 
-/* --- Files (files.c) ---------------------------------------------------------------------------- */
+/* --- Files (files.c) -------------------------------------------------------------------------- */
 
 /* In use to be modified; with proof. NULL: not cached. */
 struct fsc_cookie *file_open(struct room *r, struct remote *f, bool proof);
@@ -211,7 +211,7 @@ void file_issue_write(struct fsc_subreq *sreq);
 void file_write_done(struct fsc_write *write, int64_t ret);
 extern const struct fsc_netfs_ops remote_ops;
 
-/* --- Objects --------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 struct fsc_object *obj_open(struct room *r, struct remote *f);
 void obj_close(struct room *r, struct fsc_object *obj, struct remote *f, bool proven);

@@ -32,7 +32,7 @@ static void changed(struct remote *f, struct fsc_cookie *cookie)
 		f->gone = f->nr - 1;
 }
 
-/* --- The server -------------------------------------------------------------------------------- */
+/* --- The server ------------------------------------------------------------------------------- */
 
 size_t file_write_max(struct fsc_write *write)
 {
@@ -87,7 +87,7 @@ void file_write_done(struct fsc_write *write, int64_t ret)
 	w->over = true;
 }
 
-/* --- The client -------------------------------------------------------------------------------- */
+/* --- The client ------------------------------------------------------------------------------- */
 
 struct fsc_cookie *file_open(struct room *r, struct remote *f, bool proof)
 {

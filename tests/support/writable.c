@@ -321,7 +321,7 @@ int64_t sea_write(struct sea *sea, struct fsc_cookie *cookie, uint64_t pos, size
 	return sea_write_join(w);
 }
 
-/* --- Reads ------------------------------------------------------------------------------------- */
+/* --- Reads ------------------------------------------------------------------------------------ */
 
 int64_t sea_read(struct sea *sea, struct fsc_cookie *cookie, uint64_t pos, void *buf, size_t len)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * writable.h - a file on a fake server that clients write to: it has bytes, a size, and a label that
- * changes with each change.
+ * writable.h - a file on a fake server that clients write to: it has bytes, a size, and a label
+ * that changes with each change.
  *
  * The server serves each request at one moment between question and answer, in any order; it fails
  * the run if two writes that overlap are with it at the same time.

@@ -169,7 +169,8 @@ static void check_result(struct writing *x, int64_t ret)
 		return;
 	if (ret == -ENOMEM && p->no_memory && !x->decided)
 		return;
-	if (ret == -EAGAIN || (x->decided && (x->fails || x->upto < x->hi) && ret == p->server_error))
+	if (ret == -EAGAIN ||
+	    (x->decided && (x->fails || x->upto < x->hi) && ret == p->server_error))
 		return;
 	/* -EAGAIN too often after a part of it. */
 	if (ret > 0 && ret < len && !x->fails && x->lo + (uint64_t)ret <= x->upto)
@@ -528,7 +529,7 @@ static void written_step(struct client *c, struct handle *h)
 	f->alone = false;
 }
 
-/* --- Loans ------------------------------------------------------------------------------------- */
+/* --- Loans ------------------------------------------------------------------------------------ */
 
 struct pass {
 	struct fsc_io io;
