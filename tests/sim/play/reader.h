@@ -9,6 +9,7 @@
 #define REQUESTS 3u
 #define EVENTS 6u
 #define WRITINGS 3u
+#define OPEN_MAX (80 * PLAY_GRANULE) /* no file grows beyond it by writes */
 #define GUARD 64u
 #define IOVECS 12u
 #define PAGE 4096u
@@ -100,12 +101,15 @@ void reader_invalidate(struct client *c, struct handle *h, const struct attr *at
 
 /* changes.c */
 void changes_start(struct client *c);
-void changes_begin_alone(struct file *f); /* no other change through a cookie until ->alone is false */
+void changes_begin_alone(struct file *f); /* no other through a cookie while ->alone */
 void changes_step(struct client *c, struct handle *h, const struct step *s);
 void changes_join(struct client *c); /* until none is on its way */
 void changes_give_right_back(struct client *c, struct handle *h); /* if it has one */
 void changes_issue_write(struct fsc_subreq *sreq);
 size_t changes_write_max(struct fsc_write *write);
 void changes_write_done(struct fsc_write *write, int64_t ret);
+
+/* lends.c */
+void changes_lend(struct client *c, struct handle *h);
 
 #endif
