@@ -82,7 +82,9 @@ static void nine_destroy(struct nine *fs)
 {
 	pthread_cond_destroy(&fs->connected);
 	pthread_cond_destroy(&fs->io_waits);
+	pthread_mutex_destroy(&fs->moving);
 	pthread_mutex_destroy(&fs->names);
+	pthread_mutex_destroy(&fs->kept_lock);
 	pthread_mutex_destroy(&fs->lock);
 	pthread_mutex_destroy(&fs->io_lock);
 	free(fs);
@@ -100,6 +102,7 @@ static void nine_disconnect(struct netfs *netfs)
 static struct nine *nine_new(const struct nine_options *opt, const struct netfs_params *params)
 {
 	struct nine *fs = calloc(1, sizeof(*fs));
+	pthread_mutexattr_t attr;
 
 	if (!fs)
 		return NULL;
@@ -107,13 +110,19 @@ static struct nine *nine_new(const struct nine_options *opt, const struct netfs_
 	fs->opt = *opt;
 	fs->reconnect = params->reconnect;
 	fs->timeout_ms = params->timeout_ms;
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&fs->moving, &attr);
+	pthread_mutexattr_destroy(&attr);
 	pthread_mutex_init(&fs->names, NULL);
+	pthread_mutex_init(&fs->kept_lock, NULL);
 	pthread_mutex_init(&fs->lock, NULL);
 	pthread_mutex_init(&fs->io_lock, NULL);
 	pthread_cond_init(&fs->connected, NULL);
 	pthread_cond_init(&fs->io_waits, NULL);
 	LIST_INIT(&fs->links);
 	TAILQ_INIT(&fs->io_queue);
+	TAILQ_INIT(&fs->kept);
 	return fs;
 }
 

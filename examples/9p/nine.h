@@ -4,7 +4,10 @@
  *
  *	nine.c         the table, the root, figures
  *	nine_link.c    the connection, and the next one after it died
+ *	nine_fid.c     counted fids
+ *	nine_name.c    the names of nodes, and paths
  *	nine_node.c    files by name: fids that are walked to again when they are lost
+ *	nine_stat.c    what is asked of nodes
  *	nine_file.c    open files and directories
  *	nine_io.c      reads and writes
  *	nine_change.c  what changes names and attributes
@@ -21,9 +24,9 @@
  * Fids are counted, as a request may be on its way with one that another thread is just replacing.
  * With its last reference a fid is clunked, without waiting.
  *
- * Locks, outermost first: nine_entries.lock, nine_file.reopening, nine_node.lock (all held while the
- * server is asked), then nine_file.lock, nine.names, nine.lock, nine.io_lock, each of which is held
- * shortly.
+ * Locks, outermost first: nine_entries.lock, nine_file.reopening, nine.moving, nine_node.lock (all held
+ * while the server is asked), then nine_file.lock, nine.kept_lock (which only tries nodes' locks), nine.names,
+ * nine.lock, nine.io_lock, each of which is held shortly.
  */
 #ifndef FSC9P_NINE_H
 #define FSC9P_NINE_H
@@ -67,6 +70,9 @@ struct nine_node {
 	atomic_uint moved;     /* nine.moves when it was last renamed */
 	atomic_bool nameless;  /* has lost its last name */
 	struct nine_name *names; /* nine.names covers it; the first one is walked by */
+	TAILQ_ENTRY(nine_node) kept; /* in nine.kept, if is_kept: has a fid, or had one */
+	bool is_kept;
+	atomic_bool used; /* since it was last looked at there */
 	pthread_mutex_t lock;
 	struct nine_fid *fid; /* a reference; NULL: is to be walked to */
 };
@@ -96,6 +102,7 @@ struct nine_file {
 struct nine_io;
 TAILQ_HEAD(nine_io_list, nine_io);
 LIST_HEAD(nine_link_list, nine_link);
+TAILQ_HEAD(nine_node_list, nine_node);
 
 struct nine_options {
 	const char *server, *aname, *uname; /* they outlive the netfs */
@@ -114,7 +121,14 @@ struct nine {
 	atomic_bool aborted;
 	atomic_uint moves; /* directories renamed by us */
 
+	/* Held while the server renames a directory, and until the names are right; or while that must
+	 * not be. Recursive. */
+	pthread_mutex_t moving;
 	pthread_mutex_t names; /* nine_node.names of all, and what they point to */
+
+	pthread_mutex_t kept_lock; /* covers what follows, and nine_node.is_kept */
+	struct nine_node_list kept;
+	unsigned int nr_kept;
 
 	pthread_mutex_t lock; /* covers what follows */
 	pthread_cond_t connected;
@@ -184,24 +198,53 @@ void nine_abort(struct netfs *fs);
 int nine_error(struct netfs *fs, const char **text);
 void nine_counters(struct netfs *fs, struct netfs_counters *out);
 
-/* ---- nine_node.c ---- */
+/* ---- nine_fid.c ---- */
 
-/* Of what was just walked to; takes over the reference on @link, but not on failure. */
-struct nine_fid *nine_fid_new(struct nine *fs, struct nine_link *link, uint32_t fid);
 struct nine_fid *nine_fid_get(struct nine_fid *fid);
 void nine_fid_put(struct nine_fid *fid); /* [any] NULL is fine */
-/* Another fid for the same file, with a reference on its own. */
+/* Walk from fid @from of @link, on which *@out has a reference of its own [blocks]. */
+int nine_fid_walk(struct nine *fs, struct nine_link *link, uint32_t from,
+		  const struct p9_blob *names, size_t count, struct nine_fid **out,
+		  struct p9_qid *qid);
+/* Another fid for the same file. */
 int nine_fid_clone(struct nine *fs, struct nine_fid *fid, struct nine_fid **out);
+/* @n has a fid now: others may have to give theirs up. Without its lock. */
+void nine_fid_kept(struct nine_node *n);
+void nine_fid_not_kept(struct nine_node *n); /* it is about to be freed */
+
+/* ---- nine_name.c ---- */
 
 /* A name in @dir, with a reference on it; NULL: no memory. */
 struct nine_name *nine_name_new(struct nine_node *dir, const char *text);
 void nine_name_free(struct nine_name *name);
+void nine_names_free(struct nine_name *name); /* and those after it */
 /* @n has another name, has lost one, or has @fresh in place of one. They take over or free what
  * they get. */
 void nine_name_add(struct nine_node *n, struct nine_name *name);
 void nine_name_drop(struct nine_node *n, struct nine_node *dir, const char *text);
 void nine_name_move(struct nine_node *n, struct nine_node *dir, const char *text,
 		    struct nine_name *fresh);
+/* Was any directory on the way to @n renamed since @fid was walked to? */
+bool nine_was_moved(const struct nine_node *n, struct nine_fid *fid);
+
+/* Has anything been renamed, or was it just being, since nine.moves was @moves? Waits for the end of
+ * that [blocks]. Whoever was told then by a server that goes by names that something isn't there
+ * asks again, so often: */
+bool nine_moved_since(struct nine *fs, unsigned int moves);
+enum { NINE_MOVES_MAX = 10 };
+
+/* The names from the root to @n; -ESTALE: it has none. To be ended in any case. */
+struct nine_path {
+	struct p9_blob *names;
+	char *text;
+	size_t count;
+};
+
+int nine_path_of(const struct nine_node *n, struct nine_path *p);
+void nine_path_end(struct nine_path *p);
+
+/* ---- nine_node.c ---- */
+
 /* A node found by @name in @dir; takes over @fid. NULL: no memory, and @fid was given back. */
 struct nine_node *nine_node_new(struct nine *fs, struct nine_node *dir, const char *name,
 				struct nine_fid *fid, uint64_t qid_path);
@@ -220,6 +263,8 @@ int nine_check_nameless(const struct nine_node *n, struct nine_fid *fid);
 /* How often one call was tried; zeroed before the first. */
 struct nine_tries {
 	unsigned int lost, stale;
+	unsigned int moves; /* nine.moves when it was found stale */
+	bool holds; /* nine.moving */
 };
 
 enum {
@@ -228,9 +273,13 @@ enum {
 	NINE_MUST_EXIST = 2 /* -ENOENT means that the fid has lost its file, and not its answer */
 };
 
+/* nine_node_fid() for a call that is tried again as long as nine_again() says so. */
+int nine_attempt(struct nine_node *n, struct nine_fid **out, struct nine_tries *tries);
 /* A call with @fid ended with @ret. Gives @fid back; true: make it again. [blocks] */
 bool nine_again(struct nine_node *n, struct nine_fid *fid, int64_t ret, int how,
 		struct nine_tries *tries);
+
+/* ---- nine_stat.c ---- */
 
 int nine_lookup(struct netfs_node *dir, const char *name, struct netfs_node **out,
 		struct netfs_attr *attr);

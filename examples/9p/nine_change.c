@@ -60,7 +60,7 @@ static int set_by_name(struct nine_node *n, const struct p9_setattr *set)
 	int err;
 
 	do {
-		err = nine_node_fid(n, &fid);
+		err = nine_attempt(n, &fid, &tries);
 		if (err)
 			return err;
 		err = p9_setattr(client_of(fid), fid->fid, set);
@@ -162,21 +162,36 @@ static int check_type(const struct nine_node *node, bool folder)
 	return folder ? -ENOTDIR : -EISDIR;
 }
 
-static int remove_entry(struct nine_node *dir, const char *name, struct nine_node *node,
-			bool folder)
+static int remove_in(struct nine_node *dir, const char *name, bool folder)
 {
 	struct nine_tries tries = { 0 };
 	struct nine_fid *fid;
-	int err = node ? check_type(node, folder) : 0;
+	int err;
 
-	if (err)
-		return err;
 	do {
-		err = nine_node_fid(dir, &fid);
+		err = nine_attempt(dir, &fid, &tries);
 		if (err)
 			return err;
 		err = remove_name(fid, name, folder);
 	} while (nine_again(dir, fid, err, NINE_ONCE, &tries));
+	return err;
+}
+
+/* As nine_lookup(): where nothing was it is looked once more, if something was moved. */
+static int remove_entry(struct nine_node *dir, const char *name, struct nine_node *node,
+			bool folder)
+{
+	struct nine *fs = nine_of_node(dir);
+	unsigned int moves = atomic_load(&fs->moves);
+	int err = node ? check_type(node, folder) : 0;
+
+	if (!err)
+		err = remove_in(dir, name, folder);
+	if (err == -ENOENT && nine_moved_since(fs, moves)) {
+		pthread_mutex_lock(&fs->moving);
+		err = remove_in(dir, name, folder);
+		pthread_mutex_unlock(&fs->moving);
+	}
 	if (!err && node)
 		nine_name_drop(node, dir, name);
 	return err;
@@ -271,13 +286,53 @@ static int rename_name(struct nine_fid *dir, const char *name, const struct nine
 	return err;
 }
 
+/* What the names are after it. Takes over @fresh. */
+static void renamed(struct nine_node *dir, const char *name, struct nine_node *n,
+		    struct nine_name *fresh, struct nine_node *over)
+{
+	/* Two names of one file: then nothing happens. */
+	if (!n || (over && over->qid_path == n->qid_path)) {
+		nine_name_free(fresh);
+		return;
+	}
+	if (over)
+		nine_name_drop(over, fresh->parent, fresh->name);
+	nine_name_move(n, dir, name, fresh);
+}
+
+/* @hold: no directory is renamed by others of us meanwhile, as what is below it can't tell for a
+ * moment what it is called. Takes over @fresh if it succeeds. */
+static int rename_once(struct nine_node *dir, const char *name, struct nine_node *n,
+		       struct nine_name *fresh, struct nine_node *over, bool hold)
+{
+	struct nine *fs = nine_of_node(dir);
+	struct nine_fid *from, *to;
+	int err = pair_of(dir, fresh->parent, &from, &to);
+
+	if (err)
+		return err;
+	if (hold)
+		pthread_mutex_lock(&fs->moving);
+	err = rename_name(from, name, n, to, fresh->name);
+	if (!err)
+		renamed(dir, name, n, fresh, over);
+	if (hold)
+		pthread_mutex_unlock(&fs->moving);
+	nine_fid_put(from);
+	nine_fid_put(to);
+	return err;
+}
+
 /* The protocol has no flags: none of renameat2(2)'s could be done in one step. */
 int nine_rename(struct netfs_node *dir, const char *name, struct netfs_node *node,
 		struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
 		unsigned int flags)
 {
-	struct nine_node *n = node ? node_of(node) : NULL;
-	struct nine_fid *from, *to;
+	struct nine_node *d = node_of(dir), *n = node ? node_of(node) : NULL;
+	struct nine_node *o = over ? node_of(over) : NULL;
+	bool folder = n && S_ISDIR(atomic_load(&n->mode));
+	struct nine *fs = nine_of_node(d);
+	unsigned int moves = atomic_load(&fs->moves);
 	struct nine_name *fresh;
 	int err;
 
@@ -286,19 +341,13 @@ int nine_rename(struct netfs_node *dir, const char *name, struct netfs_node *nod
 	fresh = nine_name_new(node_of(to_dir), to_name);
 	if (!fresh)
 		return -ENOMEM;
-	err = pair_of(node_of(dir), node_of(to_dir), &from, &to);
-	if (!err) {
-		err = rename_name(from, name, n, to, to_name);
-		nine_fid_put(from);
-		nine_fid_put(to);
+	err = rename_once(d, name, n, fresh, o, folder);
+	if (err == -ENOENT && nine_moved_since(fs, moves)) {
+		pthread_mutex_lock(&fs->moving);
+		err = rename_once(d, name, n, fresh, o, true);
+		pthread_mutex_unlock(&fs->moving);
 	}
-	/* Two names of one file: then nothing happens. */
-	if (err || !n || (over && node_of(over)->qid_path == n->qid_path)) {
+	if (err)
 		nine_name_free(fresh);
-		return err;
-	}
-	if (over)
-		nine_name_drop(node_of(over), node_of(to_dir), to_name);
-	nine_name_move(n, node_of(dir), name, fresh);
-	return 0;
+	return err;
 }

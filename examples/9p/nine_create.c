@@ -8,7 +8,9 @@
  * root the new file is given to its owner afterwards, and elsewhere it stays the session's, as the
  * server would not let it be given away. The group goes in the message.
  *
- * None of it is repeated when the connection dies under it: it may have been done.
+ * None of it is repeated when the connection dies under it: it may have been done. Nor when the
+ * directory can't be found because one above it is just being renamed: diod makes the new thing by
+ * its path first and looks at it by its path then, so that -ENOENT doesn't say that nothing was made.
  */
 #include "nine.h"
 
@@ -101,7 +103,7 @@ int nine_mkdir(struct netfs_node *netfs_dir, const char *name, mode_t mode,
 
 	mode &= 07777;
 	do {
-		err = nine_node_fid(dir, &fid);
+		err = nine_attempt(dir, &fid, &tries);
 		if (err)
 			return err;
 		err = p9_mkdir(client_of(fid), fid->fid, blob(name), mode, gid, &qid);
@@ -137,7 +139,7 @@ int nine_mknod(struct netfs_node *netfs_dir, const char *name, mode_t mode, dev_
 	if (S_ISREG(mode))
 		return make_regular(netfs_dir, name, mode, owner, out, attr);
 	do {
-		err = nine_node_fid(dir, &fid);
+		err = nine_attempt(dir, &fid, &tries);
 		if (err)
 			return err;
 		err = p9_mknod(client_of(fid), fid->fid, blob(name), mode, major(rdev), minor(rdev),
@@ -157,7 +159,7 @@ int nine_symlink(struct netfs_node *netfs_dir, const char *name, const char *tar
 	int err;
 
 	do {
-		err = nine_node_fid(dir, &fid);
+		err = nine_attempt(dir, &fid, &tries);
 		if (err)
 			return err;
 		err = p9_symlink(client_of(fid), fid->fid, blob(name), blob(target), gid, &qid);
@@ -191,7 +193,7 @@ static int create_fid(struct nine_node *dir, const char *name, int flags, mode_t
 	int err;
 
 	do {
-		err = nine_node_fid(dir, &from);
+		err = nine_attempt(dir, &from, &tries);
 		if (err)
 			return err;
 		err = check_absent(from, name);

@@ -72,7 +72,7 @@ static int open_node(struct nine_node *n, uint32_t flags, struct nine_fid **out)
 	int err;
 
 	do {
-		err = nine_node_fid(n, &from);
+		err = nine_attempt(n, &from, &tries);
 		if (err)
 			return err;
 		err = open_fid(n, from, flags, out);

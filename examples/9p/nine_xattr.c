@@ -65,7 +65,7 @@ static int64_t get(struct netfs_node *node, const char *name, void *buf, size_t 
 	int64_t ret;
 
 	do {
-		ret = nine_node_fid(n, &fid);
+		ret = nine_attempt(n, &fid, &tries);
 		if (ret)
 			return ret;
 		ret = get_once(fid, name, buf, size);
@@ -128,7 +128,7 @@ static int set(struct netfs_node *node, const char *name, const void *buf, size_
 	int err;
 
 	do {
-		err = nine_node_fid(n, &fid);
+		err = nine_attempt(n, &fid, &tries);
 		if (err)
 			return err;
 		err = set_once(fid, name, buf, size, flags);

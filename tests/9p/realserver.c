@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -89,6 +90,7 @@ static void be_server(const struct realserver *s)
 	char a[128], b[128], c[128];
 	int null = open("/dev/null", O_RDWR);
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that is killed leaves no server */
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(null, 2);

@@ -90,6 +90,30 @@ static void links_and_figures_are_read(void **state)
 	assert_true(st.f_bsize && st.f_blocks && st.f_namemax >= 255);
 }
 
+/* More than servers have room for: those that were not used for long walk again. */
+static void many_nodes_are_held(void **state)
+{
+	enum { MANY = 1500 };
+	static struct netfs_node *n[MANY];
+	static uint64_t ino[MANY];
+	struct netfs_attr attr;
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "file-%d", i);
+		local_write(name, "", 0);
+		n[i] = look(t.root, name, &attr);
+		ino[i] = attr.st.st_ino;
+	}
+	for (int i = 0; i < MANY; i += 3) {
+		assert_int_equal(ops->getattr(n[i], NULL, &attr), 0);
+		assert_int_equal(attr.st.st_ino, ino[i]);
+	}
+	for (int i = 0; i < MANY; i++)
+		netfs_node_put(n[i]);
+}
+
 /* ---- directories ---- */
 
 struct listing {
@@ -180,6 +204,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		nine_test(what_is_there_is_found),
 		nine_test(parents_go_with_their_last_child),
+		nine_test(many_nodes_are_held),
 		nine_test(links_and_figures_are_read),
 		nine_test(directories_are_read_in_pieces),
 		nine_test(files_are_read),

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -370,6 +371,54 @@ static void what_is_renamed_is_found(void **state)
 	netfs_node_put(b);
 }
 
+static atomic_bool renaming;
+
+static void *rename_to_and_fro(void *arg)
+{
+	struct netfs_node *dir = arg;
+	intptr_t err = 0;
+
+	for (int i = 0; i < 200 && !err; i++)
+		err = ops->rename(t.root, i % 2 ? "b" : "a", dir, t.root, i % 2 ? "a" : "b", NULL,
+				  0);
+	renaming = false;
+	return (void *)err;
+}
+
+/* Whatever the directory above is called just then. */
+static void what_is_below_is_found_while_it_is_renamed(void **state)
+{
+	struct netfs_node *dir, *sub, *n;
+	struct netfs_attr attr;
+	struct netfs_file *f;
+	pthread_t thread;
+	void *err;
+	char got[8];
+
+	(void)state;
+	assert_int_equal(mkdir(local("a"), 0755), 0);
+	assert_int_equal(mkdir(local("a/sub"), 0755), 0);
+	local_write("a/sub/file", "content", 7);
+	dir = look(t.root, "a", &attr);
+	sub = look(dir, "sub", &attr);
+	renaming = true;
+	pthread_create(&thread, NULL, rename_to_and_fro, dir);
+	while (renaming) {
+		n = look(sub, "file", &attr);
+		assert_int_equal(ops->getattr(n, NULL, &attr), 0);
+		assert_int_equal(ops->open(n, O_RDONLY, &f), 0);
+		assert_int_equal(transfer_wait(f, 0, got, sizeof(got), false), 7);
+		assert_int_equal(ops->close(f), 0);
+		assert_int_equal(ops->rename(sub, "file", n, sub, "other", NULL, 0), 0);
+		assert_int_equal(ops->rename(sub, "other", n, sub, "file", NULL, 0), 0);
+		netfs_node_put(n);
+	}
+	pthread_join(thread, &err);
+	assert_null(err);
+	netfs_node_put(sub);
+	netfs_node_put(dir);
+}
+
 static void what_is_renamed_over_is_gone(void **state)
 {
 	struct netfs_node *a, *b, *dir, *n;
@@ -532,6 +581,7 @@ int main(int argc, char **argv)
 		nine_test(attributes_are_set),
 		nine_test(names_go_away),
 		nine_test(what_is_renamed_is_found),
+		nine_test(what_is_below_is_found_while_it_is_renamed),
 		nine_test(what_is_renamed_over_is_gone),
 		nine_test(a_file_has_as_many_names_as_it_is_given),
 		nine_test(an_open_file_outlives_its_name),
