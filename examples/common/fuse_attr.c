@@ -52,6 +52,7 @@ void reply_attr(fuse_req_t req, struct inode *in, const struct netfs_attr *attr)
 	struct stat st;
 
 	stat_of(in, attr, &st);
+	inode_attr_told(in, attr);
 	fuse_reply_attr(req, &st, mount_of(req)->attr_timeout);
 }
 
@@ -86,9 +87,12 @@ void reply_entry(fuse_req_t req, struct inode *dir, const char *name, struct net
 	struct inode *in;
 	int err = make_entry(m, dir, name, node, attr, &e, &in);
 
-	if (err)
+	if (err) {
 		reply_err(req, err);
-	else if (fuse_reply_entry(req, &e) == -ENOENT)
+		return;
+	}
+	inode_attr_told(in, attr);
+	if (fuse_reply_entry(req, &e) == -ENOENT)
 		inode_forget(&m->inodes, in, 1);
 }
 
@@ -97,7 +101,10 @@ int check_stale(struct mount *m, struct inode *in, int err)
 	if (err != -ESTALE)
 		return err;
 	inode_attr_doubt(in);
-	(void)m;
+	/* Its key may be another file's by now, and that isn't to be taken for it: the kernel tries once
+	 * more only, and would find this inode again. */
+	if (S_ISREG(in->type))
+		inode_detach(&m->inodes, in);
 	return err;
 }
 

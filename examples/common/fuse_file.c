@@ -231,6 +231,15 @@ static int open_truncating(struct mount *m, struct open_file *f)
 	return err;
 }
 
+/* Nothing of it has to be asked of the server. What isn't whole is opened there at once: a file that
+ * is open the server keeps, whoever removes or replaces it, and gives its number to no other. */
+static bool is_whole(struct open_file *f, const struct netfs_attr *attr)
+{
+	uint64_t size = (uint64_t)attr->st.st_size;
+
+	return f->use.cookie && fsc_cookie_present(f->use.cookie, 0, size) == size;
+}
+
 static int open_as(struct mount *m, struct open_file *f, const struct netfs_attr *attr)
 {
 	bool writes = (f->flags & O_ACCMODE) != O_RDONLY || f->flags & O_TRUNC;
@@ -240,7 +249,7 @@ static int open_as(struct mount *m, struct open_file *f, const struct netfs_attr
 		return err;
 	if (f->flags & O_TRUNC)
 		return open_truncating(m, f);
-	if (!writes && was_readable(f->in, attr))
+	if (!writes && was_readable(f->in, attr) && is_whole(f, attr))
 		return 0;
 	err = file_on_server(m, f);
 	if (!err && !writes)
@@ -258,6 +267,19 @@ static int attr_for_open(struct mount *m, struct inode *in, struct netfs_attr *a
 		*attr = in->attr;
 	pthread_mutex_unlock(&in->lock);
 	return believed ? 0 : fetch_attr(m, in, NULL, attr);
+}
+
+/* What the kernel believes of it for a while yet, above all where it ends, is outdated: whoever opens
+ * it is to find it as it is now. This touches attributes only, so it may come from within a request. */
+static void tell_news(struct mount *m, struct inode *in, fuse_ino_t ino)
+{
+	bool news;
+
+	pthread_mutex_lock(&in->lock);
+	news = in->news;
+	pthread_mutex_unlock(&in->lock);
+	if (news)
+		fuse_lowlevel_notify_inval_inode(m->se, ino, -1, 0);
 }
 
 /* How the kernel is to treat it. */
@@ -296,6 +318,7 @@ static void do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		file_add(f);
 		err = choose_mode(m, f, fi);
 		if (!err) {
+			tell_news(m, in, ino);
 			reply_open(req, f, fi);
 			return;
 		}

@@ -342,8 +342,19 @@ struct netfs_node *inode_node(struct inode *in)
 
 /* --- Attributes ------------------------------------------------------------------------------- */
 
+/* As far as the kernel believes it without asking. */
+static bool same_attr(const struct netfs_attr *a, const struct netfs_attr *b)
+{
+	return a->st.st_size == b->st.st_size && a->st.st_ctim.tv_sec == b->st.st_ctim.tv_sec &&
+	       a->st.st_ctim.tv_nsec == b->st.st_ctim.tv_nsec &&
+	       a->st.st_mtim.tv_sec == b->st.st_mtim.tv_sec &&
+	       a->st.st_mtim.tv_nsec == b->st.st_mtim.tv_nsec;
+}
+
 static void keep_attr(struct inode *in, const struct netfs_attr *attr)
 {
+	if (!same_attr(&in->attr, attr))
+		in->news = true;
 	in->attr = *attr;
 	in->attr_ms = attr->arrived_ms;
 }
@@ -396,5 +407,13 @@ void inode_attr_doubt(struct inode *in)
 {
 	pthread_mutex_lock(&in->lock);
 	in->attr_ms = 0;
+	pthread_mutex_unlock(&in->lock);
+}
+
+void inode_attr_told(struct inode *in, const struct netfs_attr *attr)
+{
+	pthread_mutex_lock(&in->lock);
+	if (same_attr(&in->attr, attr))
+		in->news = false;
 	pthread_mutex_unlock(&in->lock);
 }

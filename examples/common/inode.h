@@ -50,6 +50,7 @@ struct inode {
 	struct netfs_node *node;
 	struct netfs_attr attr; /* as last heard */
 	uint64_t attr_ms;       /* fsc_clock_ms() when that arrived; 0: not to be believed */
+	bool news;              /* it is not what the kernel was told */
 	/* Changes by this client, under way and of all time: attributes that were fetched meanwhile
 	 * may be older. */
 	unsigned int changing;
@@ -98,5 +99,7 @@ void inode_change_end(struct inode *in, uint64_t mark, const struct netfs_attr *
 uint64_t inode_attr_mark(struct inode *in);
 bool inode_attr_arrived(struct inode *in, uint64_t mark, const struct netfs_attr *attr);
 void inode_attr_doubt(struct inode *in);
+/* The kernel is being told this. */
+void inode_attr_told(struct inode *in, const struct netfs_attr *attr);
 
 #endif
