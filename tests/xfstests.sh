@@ -49,7 +49,7 @@ xfstests=$(realpath "$xfstests")
 need xfs_io mkfs.ext4 fusermount3 diod gcc pkg-config bc attr setfacl
 [ "$only" = passthrough_ll ] || [ -x "$build/examples/9p/fsc9p" ] || die "fsc9p isn't there"
 if [ -z "${FSC_OWN_MOUNTS-}" ]; then
-	FSC_OWN_MOUNTS=1 exec unshare -m --propagation private bash "$source/tests/xfstests.sh" \
+	FSC_OWN_MOUNTS=1 exec unshare -m --propagation slave bash "$source/tests/xfstests.sh" \
 		"$build" "$xfstests" ${keep:+--keep "$keep"} ${only:+--only "$only"} \
 		--limit "$limit" "${tests[@]}"
 fi
@@ -99,6 +99,17 @@ helpers() {
 	mkdir "$run/upper" "$run/work"
 	mount -t overlay -o "lowerdir=/usr/sbin,upperdir=$run/upper,workdir=$run/work" none \
 		/usr/sbin || skip "no overlay over /usr/sbin"
+}
+
+# xfstests asks df for the type, and knows no fuse.fsc9p.
+plain_df() {
+	mkdir "$run/bin"
+	cat <<-END >"$run/bin/df"
+		#!/bin/bash
+		set -o pipefail
+		$(type -P df) "\$@" | sed -E 's/ fuse\.(fsc9p|passthrough_ll) / fuse /'
+	END
+	chmod 755 "$run/bin/df"
 }
 
 # ---- the subjects ----
@@ -152,7 +163,7 @@ prepare_fsc9p() {
 		flock -w 20 9 || exit 32
 		$build/examples/9p/fsc9p --server unix:$tmp/diod.sock --aname "\$folder" \\
 			--cache "$tmp/cache/\$src" mount -o "fsname=\$src\${options:+,\$options}" "\$mnt" \\
-			>>"$tmp/fsc9p.log" 2>&1
+			>>"$tmp/mounts.log" 2>&1
 	END
 }
 
@@ -180,7 +191,7 @@ run_subject() { # SUBJECT TEST...
 	(
 		cd "$xfstests" || exit 1
 		# Not what the caller's environment says of filesystems.
-		HOST_OPTIONS=$results/config FSC_OWN_MOUNTS='' ./check "$@"
+		PATH=$run/bin:$PATH HOST_OPTIONS=$results/config FSC_OWN_MOUNTS='' ./check "$@"
 	) </dev/null >"$keep/$subject.log" 2>&1
 	kill "$watch"
 	wait "$watch" 2>/dev/null
@@ -191,7 +202,7 @@ run_subject() { # SUBJECT TEST...
 	for bad in "$results"/generic/*.out.bad; do
 		[ -f "$bad" ] && cp "$bad" "$keep/$subject.$(basename "$bad")"
 	done
-	[ ! -f "$tmp/fsc9p.log" ] || cp "$tmp/fsc9p.log" "$keep"
+	[ ! -f "$tmp/mounts.log" ] || cp "$tmp/mounts.log" "$keep"
 	python3 "$source/tests/xfstests/results.py" "$keep/$subject.log" >"$keep/$subject.results"
 }
 
@@ -205,6 +216,7 @@ chosen() {
 
 users
 helpers
+plain_df
 at_exit "umount -l /usr/sbin"
 for subject in passthrough_ll fsc9p; do
 	[ -z "$only" ] || [ "$only" = "$subject" ] || continue
