@@ -26,17 +26,10 @@
 #define REST_MAX 8192
 /* --- Who asks --------------------------------------------------------------------------------- */
 
-static struct AUTH *session_auth(void)
+static struct AUTH *session_auth(struct nfsc_loop *loop)
 {
-	gid_t groups[16];
-	uint32_t ids[16];
-	int count = getgroups(16, groups);
-
-	/* The protocol has room for 16; with more than that getgroups says nothing at all. */
-	for (int i = 0; i < count; i++)
-		ids[i] = groups[i];
-	return libnfs_authunix_create("libfscache", geteuid(), getegid(),
-				      count > 0 ? (uint32_t)count : 0, ids);
+	return libnfs_authunix_create("libfscache", loop->uid, loop->gid, loop->group_count,
+				      loop->groups);
 }
 
 static int send_as(struct nfsc_loop *loop, struct nfsc_req *req, rpc_cb cb, struct nfsc_slot *slot)
@@ -45,12 +38,12 @@ static int send_as(struct nfsc_loop *loop, struct nfsc_req *req, rpc_cb cb, stru
 	int err;
 
 	nfsc_zdr_expect(REST_MAX + req->bytes);
-	if (!owner || (owner->uid == geteuid() && owner->gid == getegid()))
+	if (!owner || (owner->uid == loop->uid && owner->gid == loop->gid))
 		return req->send(req, loop->rpc, cb, slot);
 	rpc_set_auth(loop->rpc,
 		     libnfs_authunix_create("libfscache", owner->uid, owner->gid, 0, NULL));
 	err = req->send(req, loop->rpc, cb, slot);
-	rpc_set_auth(loop->rpc, session_auth());
+	rpc_set_auth(loop->rpc, session_auth(loop));
 	return err;
 }
 
@@ -248,7 +241,7 @@ static void begin(struct nfsc_loop *loop)
 		nfsc_link_lost(loop, -ENOMEM, "out of memory");
 		return;
 	}
-	rpc_set_auth(loop->rpc, session_auth());
+	rpc_set_auth(loop->rpc, session_auth(loop));
 	if (rpc_connect_async(loop->rpc, loop->params.address, loop->params.port, connected, loop))
 		nfsc_link_lost(loop, errno_in(rpc_get_error(loop->rpc)),
 			       "it can't be connected to");

@@ -210,8 +210,12 @@ static int late_error(struct nfsc_loop *loop)
 static void check_deadlines(struct nfsc_loop *loop, uint64_t now)
 {
 	struct nfsc_req *req, *next;
+	/* All slots may be taken by cancelled ones whose answers don't come either. */
+	bool full = loop->state == LINK_UP && loop->in_flight == NFS_IN_FLIGHT;
 	bool late = false;
 
+	TAILQ_FOREACH(req, &loop->waiting, link)
+	late |= full && req->deadline_ms <= now;
 	for (int i = 0; i < NFS_IN_FLIGHT; i++) {
 		req = loop->slots[i].req;
 		late |= req && req->deadline_ms <= now;
@@ -363,8 +367,23 @@ static int start_thread(struct nfsc_loop *loop)
 	return -err;
 }
 
+/* There may be more groups than are sent; getgroups() tells all or none. */
+static void take_identity(struct nfsc_loop *loop)
+{
+	int count = getgroups(0, NULL);
+	gid_t *all = count > 0 ? calloc((size_t)count, sizeof(*all)) : NULL;
+
+	loop->uid = geteuid();
+	loop->gid = getegid();
+	count = all ? getgroups(count, all) : 0;
+	for (int i = 0; i < count && i < 16; i++)
+		loop->groups[loop->group_count++] = all[i];
+	free(all);
+}
+
 static void loop_init(struct nfsc_loop *loop)
 {
+	take_identity(loop);
 	pthread_mutex_init(&loop->lock, NULL);
 	pthread_cond_init(&loop->changed, NULL);
 	TAILQ_INIT(&loop->posted);

@@ -42,6 +42,9 @@ struct nfsc_loop {
 
 	atomic_bool aborted;
 
+	/* Who asks, as it was at the beginning; the protocol has room for 16 more groups. */
+	uint32_t uid, gid, groups[16], group_count;
+
 	/* The loop's thread only. */
 	enum link_state state;
 	struct rpc_context *rpc;

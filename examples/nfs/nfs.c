@@ -281,18 +281,25 @@ void nfsc_disconnect(struct netfs *fs)
 	free(nfs);
 }
 
-/* A name is looked up once: libnfs would do it again on each connection, and hold up the loop. */
-static int resolve(const char *host, char *address, size_t size)
+/* The first of the host's addresses that takes a connection, which it stays with: libnfs would look
+ * the name up on each connection, and hold up the loop. */
+static int connect_any(struct nfs *nfs, const struct nfsc_params *params,
+		       struct nfsc_loop_params *loop, char *address, char *why, size_t why_size)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
-	int err;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found, *a;
+	int err = -EADDRNOTAVAIL;
 
-	if (getaddrinfo(host, NULL, &hints, &found))
-		return -EADDRNOTAVAIL;
-	err = getnameinfo(found->ai_addr, found->ai_addrlen, address, (socklen_t)size, NULL, 0,
-			  NI_NUMERICHOST);
+	snprintf(why, why_size, "no address is known for '%s'", params->host);
+	if (getaddrinfo(params->host, NULL, &hints, &found))
+		return err;
+	loop->address = address;
+	for (a = found; a && err; a = a->ai_next) {
+		if (!getnameinfo(a->ai_addr, a->ai_addrlen, address, NI_MAXHOST, NULL, 0,
+				 NI_NUMERICHOST))
+			err = nfsc_loop_open(loop, &nfs->loop, why, why_size);
+	}
 	freeaddrinfo(found);
-	return err ? -EADDRNOTAVAIL : 0;
+	return err;
 }
 
 static int find_root(struct nfs *nfs, const struct nfsc_params *params, const char *address,
@@ -342,12 +349,7 @@ int nfsc_connect(const struct nfsc_params *params, const struct netfs_params *co
 	nfs->version = params->version;
 	nfs->params = *common;
 	nfs->params.timeout_ms = loop.timeout_ms;
-	loop.address = address;
-	err = resolve(params->host, address, sizeof(address));
-	if (err)
-		snprintf(why, why_size, "no address is known for '%s'", params->host);
-	if (!err)
-		err = nfsc_loop_open(&loop, &nfs->loop, why, why_size);
+	err = connect_any(nfs, params, &loop, address, why, why_size);
 	if (!err)
 		err = nfsc_opens_new(nfs);
 	if (!err && params->version == 4)

@@ -138,6 +138,71 @@ static void get_device(struct blob *b, struct stat *st)
 	st->st_rdev = makedev(major_number, get_u32(b));
 }
 
+static void get_of_filesystem(struct blob *b, unsigned int number, struct nfsc4_told *to)
+{
+	switch (number) {
+	case FATTR4_FILES_AVAIL:
+		to->files_avail = get_u64(b);
+		break;
+	case FATTR4_FILES_FREE:
+		to->files_free = get_u64(b);
+		break;
+	case FATTR4_FILES_TOTAL:
+		to->files_total = get_u64(b);
+		break;
+	case FATTR4_MAXNAME:
+		to->name_max = get_u32(b);
+		break;
+	case FATTR4_MAXREAD:
+		to->read_max = get_u64(b);
+		break;
+	case FATTR4_MAXWRITE:
+		to->write_max = get_u64(b);
+		break;
+	case FATTR4_SPACE_AVAIL:
+		to->space_avail = get_u64(b);
+		break;
+	case FATTR4_SPACE_FREE:
+		to->space_free = get_u64(b);
+		break;
+	case FATTR4_SPACE_TOTAL:
+		to->space_total = get_u64(b);
+		break;
+	default:
+		b->bad = true;
+	}
+}
+
+static void get_of_inode(struct blob *b, unsigned int number, struct stat *st,
+			 struct nfsc4_told *to)
+{
+	switch (number) {
+	case FATTR4_OWNER:
+		st->st_uid = get_owner(b);
+		break;
+	case FATTR4_OWNER_GROUP:
+		st->st_gid = get_owner(b);
+		break;
+	case FATTR4_RAWDEV:
+		get_device(b, st);
+		break;
+	case FATTR4_SPACE_USED:
+		st->st_blocks = (blkcnt_t)(get_u64(b) / 512);
+		break;
+	case FATTR4_TIME_ACCESS:
+		st->st_atim = get_time(b);
+		break;
+	case FATTR4_TIME_METADATA:
+		st->st_ctim = get_time(b);
+		break;
+	case FATTR4_TIME_MODIFY:
+		st->st_mtim = get_time(b);
+		break;
+	default:
+		get_of_filesystem(b, number, to);
+	}
+}
+
 static void get_one(struct blob *b, unsigned int number, struct nfsc4_told *to)
 {
 	struct stat *st = &to->attr.st;
@@ -162,62 +227,14 @@ static void get_one(struct blob *b, unsigned int number, struct nfsc4_told *to)
 	case FATTR4_FILEID:
 		st->st_ino = get_u64(b);
 		break;
-	case FATTR4_FILES_AVAIL:
-		to->files_avail = get_u64(b);
-		break;
-	case FATTR4_FILES_FREE:
-		to->files_free = get_u64(b);
-		break;
-	case FATTR4_FILES_TOTAL:
-		to->files_total = get_u64(b);
-		break;
-	case FATTR4_MAXNAME:
-		to->name_max = get_u32(b);
-		break;
-	case FATTR4_MAXREAD:
-		to->read_max = get_u64(b);
-		break;
-	case FATTR4_MAXWRITE:
-		to->write_max = get_u64(b);
-		break;
 	case FATTR4_MODE:
 		st->st_mode |= get_u32(b) & 07777;
 		break;
 	case FATTR4_NUMLINKS:
 		st->st_nlink = get_u32(b);
 		break;
-	case FATTR4_OWNER:
-		st->st_uid = get_owner(b);
-		break;
-	case FATTR4_OWNER_GROUP:
-		st->st_gid = get_owner(b);
-		break;
-	case FATTR4_RAWDEV:
-		get_device(b, st);
-		break;
-	case FATTR4_SPACE_AVAIL:
-		to->space_avail = get_u64(b);
-		break;
-	case FATTR4_SPACE_FREE:
-		to->space_free = get_u64(b);
-		break;
-	case FATTR4_SPACE_TOTAL:
-		to->space_total = get_u64(b);
-		break;
-	case FATTR4_SPACE_USED:
-		st->st_blocks = (blkcnt_t)(get_u64(b) / 512);
-		break;
-	case FATTR4_TIME_ACCESS:
-		st->st_atim = get_time(b);
-		break;
-	case FATTR4_TIME_METADATA:
-		st->st_ctim = get_time(b);
-		break;
-	case FATTR4_TIME_MODIFY:
-		st->st_mtim = get_time(b);
-		break;
 	default:
-		b->bad = true;
+		get_of_inode(b, number, st, to);
 	}
 }
 

@@ -310,13 +310,43 @@ static void test_cancel_sent(void **state)
 	world_server_kill();
 }
 
+/* Requests whose starters are gone don't keep others from being sent for ever. */
+static void test_cancelled_in_the_way(void **state)
+{
+	struct netfs_counters counters;
+	struct netfs_attr attr;
+	struct netfs_file *file;
+
+	(void)state;
+	world_server_start();
+	connect_world(true, TIMEOUT_MS);
+	file = start_many();
+	wait_for_many();
+	world_server_freeze(true);
+	atomic_store(&left, READS);
+	for (size_t i = 0; i < READS; i++)
+		fs->ops->read(&many[i].io);
+	usleep(200000);
+	for (size_t i = 0; i < READS; i++)
+		fs->ops->cancel(&many[i].io);
+	wait_for_many();
+	fails_in_time(-ETIMEDOUT, -ETIMEDOUT);
+	world_server_freeze(false);
+	assert_int_equal(fs->ops->getattr(root, NULL, &attr), 0);
+	fs->ops->counters(fs, &counters);
+	assert_int_equal(counters.reconnects, 1);
+	fs->ops->close(file);
+	disconnect_world();
+	world_server_kill();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody),	    cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_restarted),   cmocka_unit_test(test_gone_for_long),
 		cmocka_unit_test(test_frozen),	    cmocka_unit_test(test_abort),
-		cmocka_unit_test(test_cancel_sent),
+		cmocka_unit_test(test_cancel_sent), cmocka_unit_test(test_cancelled_in_the_way),
 	};
 
 	if (!world_found()) {
