@@ -129,37 +129,43 @@ const char *remote_kind(const struct netfs_attr *attr)
 /* --- Opening ---------------------------------------------------------------------------------- */
 
 /* In this order: bytes that are read later are never older than what the attributes say (I10). And
- * a fifo would block the server in its open, so that comes after a look at the type. 0, -errno,
- * REMOTE_OTHER, or -ESTALE: the name leads to another file by now. */
-static int open_once(struct session *s, struct remote_place *place, const char *path,
-		     struct remote *r, struct netfs_file **file)
+ * a fifo would block the server in its open, so that comes after a look at the type. */
+int remote_find(struct session *s, struct remote_place *place, const char *path, struct remote *r)
 {
-	struct netfs_node *node;
-	int err = remote_walk(s, place, path, &node, &r->attr);
+	int err;
 
+	memset(r, 0, sizeof(*r));
+	r->s = s;
+	err = remote_walk(s, place, path, &r->node, &r->attr);
 	if (err)
 		return err;
-	err = REMOTE_OTHER;
-	if (S_ISREG(r->attr.st.st_mode))
-		err = s->fs->ops->open(node, O_RDONLY, file);
-	netfs_node_put(node); /* the file has its own */
-	return err;
+	if (!S_ISREG(r->attr.st.st_mode)) {
+		netfs_node_put(r->node);
+		return REMOTE_OTHER;
+	}
+	cached_file_init(&r->file, NULL);
+	remote_cache(r);
+	return 0;
+}
+
+int remote_open_found(struct remote *r)
+{
+	return r->s->fs->ops->open(r->node, O_RDONLY, &r->file.file);
 }
 
 int remote_open(struct session *s, struct remote_place *place, const char *path, struct remote *r)
 {
-	struct netfs_file *file = NULL;
 	int err = -ESTALE;
 
-	memset(r, 0, sizeof(*r));
-	r->s = s;
-	for (int i = 0; err == -ESTALE && i < OPEN_TRIES; i++)
-		err = open_once(s, place, path, r, &file);
-	if (err)
-		return err;
-	cached_file_init(&r->file, file);
-	remote_cache(r);
-	return 0;
+	for (int i = 0; err == -ESTALE && i < OPEN_TRIES; i++) {
+		err = remote_find(s, place, path, r);
+		if (err)
+			continue;
+		err = remote_open_found(r);
+		if (err)
+			remote_close(r, false);
+	}
+	return err;
 }
 
 void remote_close(struct remote *r, bool changed)
@@ -168,7 +174,9 @@ void remote_close(struct remote *r, bool changed)
 
 	cached_file_fini(&r->file);
 	remote_uncache(r, changed);
-	r->s->fs->ops->close(file);
+	if (file)
+		r->s->fs->ops->close(file);
+	netfs_node_put(r->node);
 }
 
 void remote_cache(struct remote *r)
@@ -187,9 +195,8 @@ void remote_uncache(struct remote *r, bool discard)
 
 int remote_changed(struct remote *r)
 {
-	struct netfs_file *file = r->file.file;
 	struct netfs_attr now;
-	int err = r->s->fs->ops->getattr(file->node, file, &now);
+	int err = r->s->fs->ops->getattr(r->node, r->file.file, &now);
 
 	/* Some servers know of no open file that has lost its name. */
 	if (err == -ENOENT || err == -ESTALE)

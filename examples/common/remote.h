@@ -17,6 +17,7 @@ struct remote_place {
 /* An open regular file. What the server said of it at the open is what it is served under. */
 struct remote {
 	struct session *s;
+	struct netfs_node *node; /* a reference */
 	struct netfs_attr attr;
 	struct cached_file file;
 	struct fsc_cookie *cookie; /* NULL: uncached */
@@ -37,6 +38,10 @@ void remote_leave(struct remote_place *place);
  * or REMOTE_OTHER, with @r->attr saying what it is, for what is no regular file. */
 enum { REMOTE_OTHER = 1 };
 int remote_open(struct session *s, struct remote_place *place, const char *path, struct remote *r);
+/* The same in two steps, for who may find that all is cached and nothing is to be read. The second
+ * only: -ESTALE, the name leads to another file by now: close it and begin again. */
+int remote_find(struct session *s, struct remote_place *place, const char *path, struct remote *r);
+int remote_open_found(struct remote *r);
 /* @changed: the file isn't what it was when it was opened, so what is cached of it is of no use
  * [blocks until what was read is stored]. */
 void remote_close(struct remote *r, bool changed);

@@ -11,6 +11,26 @@
 /* What was read wasn't all kept, as the disk couldn't follow: read the rest again, so often. */
 #define KEEP_TRIES 3
 
+/* Without a cookie there is nothing to be got from reading. */
+static bool needs_reading(const struct remote *r)
+{
+	return r->cookie && fsc_cookie_present(r->cookie, 0, remote_size(r)) != remote_size(r);
+}
+
+/* Opened only if it is to be read: of a tree that is cached the server is asked for attributes. */
+static int open_if_needed(struct session *s, struct remote_place *place, const char *path,
+			  struct remote *r)
+{
+	int err = remote_find(s, place, path, r);
+
+	if (err || !needs_reading(r))
+		return err;
+	err = remote_open_found(r);
+	if (err)
+		remote_close(r, false);
+	return err == -ESTALE ? remote_open(s, place, path, r) : err;
+}
+
 /* Read what isn't there of @r. *@again: some of it found no memory to wait for the disk in, so it
  * may be kept next time; but not if there is no room on the disk, or it is too early (tick). */
 static int read_into_cache(struct session *s, struct stream *st, struct remote *r, const char *path,
@@ -21,7 +41,7 @@ static int read_into_cache(struct session *s, struct stream *st, struct remote *
 	int err = 0;
 
 	*again = false;
-	if (fsc_cookie_present(r->cookie, 0, remote_size(r)) == remote_size(r))
+	if (!needs_reading(r))
 		return 0;
 	fsc_cache_stats(s->cache, &before);
 	if (stream_run(st, r, 0, remote_size(r), NULL, NULL, &err) == STREAM_SHORT) {
@@ -41,7 +61,7 @@ static int warm_file(void *arg, const struct crowd_worker *w, const char *path, 
 	struct session *s = arg;
 	bool again = true;
 	struct remote r;
-	int err = remote_open(s, w->place, path, &r);
+	int err = open_if_needed(s, w->place, path, &r);
 
 	if (err == REMOTE_OTHER && named) {
 		say(path, "is %s, not a regular file", remote_kind(&r.attr));
@@ -53,9 +73,6 @@ static int warm_file(void *arg, const struct crowd_worker *w, const char *path, 
 	for (int i = 0; i < KEEP_TRIES && again && !err && !interrupted(); i++) {
 		if (i)
 			remote_cache(&r);
-		/* Without a cookie there is nothing to be got from reading. */
-		if (!r.cookie)
-			break;
 		err = read_into_cache(s, w->stream, &r, path, &again);
 	}
 	remote_close(&r, err == -ECANCELED);
