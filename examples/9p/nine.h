@@ -47,6 +47,8 @@ struct nine_link {
 	atomic_bool no_renameat, no_unlinkat;
 };
 
+enum { NINE_PLACE_SLOTS = 1 << 14 };
+
 struct nine_fid {
 	struct nine_link *link; /* a reference */
 	uint32_t fid;
@@ -55,21 +57,16 @@ struct nine_fid {
 	struct p9_clunk clunk;
 };
 
-/* One name of a node. */
-struct nine_name {
-	struct nine_name *next;
-	struct nine_node *parent; /* a reference */
-	char name[];
-};
+struct nine_name;
+struct nine_place;
 
 struct nine_node {
 	struct netfs_node node;
 	bool is_root;
 	uint64_t qid_path;
 	atomic_uint mode, gid; /* as last seen; the type doesn't change */
-	atomic_uint moved;     /* nine.moves when it was last renamed */
-	atomic_bool nameless;  /* has lost its last name */
-	struct nine_name *names; /* nine.names covers it; the first one is walked by */
+	atomic_bool nameless;  /* is known to have lost its last name */
+	struct nine_name *names; /* nine.names covers it */
 	TAILQ_ENTRY(nine_node) kept; /* in nine.kept, if is_kept: has a fid, or had one */
 	bool is_kept;
 	atomic_bool used; /* since it was last looked at there */
@@ -119,12 +116,13 @@ struct nine {
 
 	_Atomic(struct nine_link *) link; /* the current one; changed with the lock held */
 	atomic_bool aborted;
-	atomic_uint moves; /* directories renamed by us */
+	atomic_uint moves; /* names changed by us */
 
 	/* Held while the server renames a directory, and until the names are right; or while that must
 	 * not be. Recursive. */
 	pthread_mutex_t moving;
-	pthread_mutex_t names; /* nine_node.names of all, and what they point to */
+	pthread_mutex_t names; /* covers all places, and nine_node.names */
+	struct nine_place *places[NINE_PLACE_SLOTS];
 
 	pthread_mutex_t kept_lock; /* covers what follows, and nine_node.is_kept */
 	struct nine_node_list kept;
@@ -214,18 +212,22 @@ void nine_fid_not_kept(struct nine_node *n); /* it is about to be freed */
 
 /* ---- nine_name.c ---- */
 
-/* A name in @dir, with a reference on it; NULL: no memory. */
-struct nine_name *nine_name_new(struct nine_node *dir, const char *text);
-void nine_name_free(struct nine_name *name);
-void nine_names_free(struct nine_name *name); /* and those after it */
-/* @n has another name, has lost one, or has @fresh in place of one. They take over or free what
- * they get. */
-void nine_name_add(struct nine_node *n, struct nine_name *name);
-void nine_name_drop(struct nine_node *n, struct nine_node *dir, const char *text);
-void nine_name_move(struct nine_node *n, struct nine_node *dir, const char *text,
-		    struct nine_name *fresh);
-/* Was any directory on the way to @n renamed since @fid was walked to? */
-bool nine_was_moved(const struct nine_node *n, struct nine_fid *fid);
+/* @n was found or given a name: @text in @dir. 0 or -ENOMEM. */
+int nine_name_add(struct nine_node *n, struct nine_node *dir, const char *text);
+void nine_names_end(struct nine_node *n);
+/* A name was removed, or became another in place of what had that: by us, and for all nodes that
+ * were found there or below. Takes over @to_text. */
+void nine_name_removed(struct nine_node *dir, const char *text);
+void nine_name_moved(struct nine_node *dir, const char *text, struct nine_node *to_dir,
+		     char *to_text);
+
+enum nine_state {
+	NINE_SAME,
+	NINE_MOVED,   /* it, or a directory on the way, was renamed since @fid was walked to */
+	NINE_NAMELESS /* it has lost its last name */
+};
+
+enum nine_state nine_name_state(struct nine_node *n, struct nine_fid *fid);
 
 /* Has anything been renamed, or was it just being, since nine.moves was @moves? Waits for the end of
  * that [blocks]. Whoever was told then by a server that goes by names that something isn't there
@@ -258,7 +260,7 @@ int nine_node_fid(struct nine_node *n, struct nine_fid **out);
  * name next, which may well have the same number, as those of removed files are given out again. But
  * it isn't without links. -ESTALE: it isn't.
  */
-int nine_check_nameless(const struct nine_node *n, struct nine_fid *fid);
+int nine_check_nameless(struct nine_node *n, struct nine_fid *fid);
 
 /* How often one call was tried; zeroed before the first. */
 struct nine_tries {

@@ -192,8 +192,8 @@ static int remove_entry(struct nine_node *dir, const char *name, struct nine_nod
 		err = remove_in(dir, name, folder);
 		pthread_mutex_unlock(&fs->moving);
 	}
-	if (!err && node)
-		nine_name_drop(node, dir, name);
+	if (!err)
+		nine_name_removed(dir, name);
 	return err;
 }
 
@@ -232,23 +232,17 @@ int nine_link_make(struct netfs_node *node, struct netfs_node *dir, const char *
 		   struct netfs_attr *attr)
 {
 	struct nine_node *n = node_of(node), *d = node_of(dir);
-	struct nine_name *second = nine_name_new(d, name);
 	struct nine_fid *fid, *dfid;
-	int err;
+	int err = pair_of(n, d, &fid, &dfid);
 
-	if (!second)
-		return -ENOMEM;
-	err = pair_of(n, d, &fid, &dfid);
-	if (!err) {
-		err = p9_link(client_of(dfid), dfid->fid, fid->fid, blob(name));
-		nine_fid_put(fid);
-		nine_fid_put(dfid);
-	}
-	if (err) {
-		nine_name_free(second);
+	if (err)
 		return err;
-	}
-	nine_name_add(n, second);
+	err = p9_link(client_of(dfid), dfid->fid, fid->fid, blob(name));
+	nine_fid_put(fid);
+	nine_fid_put(dfid);
+	if (err)
+		return err;
+	nine_name_add(n, d, name); /* without memory it can be found by its others */
 	return attr ? nine_getattr(node, NULL, attr) : 0;
 }
 
@@ -286,36 +280,23 @@ static int rename_name(struct nine_fid *dir, const char *name, const struct nine
 	return err;
 }
 
-/* What the names are after it. Takes over @fresh. */
-static void renamed(struct nine_node *dir, const char *name, struct nine_node *n,
-		    struct nine_name *fresh, struct nine_node *over)
-{
-	/* Two names of one file: then nothing happens. */
-	if (!n || (over && over->qid_path == n->qid_path)) {
-		nine_name_free(fresh);
-		return;
-	}
-	if (over)
-		nine_name_drop(over, fresh->parent, fresh->name);
-	nine_name_move(n, dir, name, fresh);
-}
-
 /* @hold: no directory is renamed by others of us meanwhile, as what is below it can't tell for a
- * moment what it is called. Takes over @fresh if it succeeds. */
+ * moment what it is called. Takes over @fresh, the new name for itself, if it succeeds; NULL: both are
+ * names of one file, and then nothing happens. */
 static int rename_once(struct nine_node *dir, const char *name, struct nine_node *n,
-		       struct nine_name *fresh, struct nine_node *over, bool hold)
+		       struct nine_node *to_dir, const char *to_name, char *fresh, bool hold)
 {
 	struct nine *fs = nine_of_node(dir);
 	struct nine_fid *from, *to;
-	int err = pair_of(dir, fresh->parent, &from, &to);
+	int err = pair_of(dir, to_dir, &from, &to);
 
 	if (err)
 		return err;
 	if (hold)
 		pthread_mutex_lock(&fs->moving);
-	err = rename_name(from, name, n, to, fresh->name);
-	if (!err)
-		renamed(dir, name, n, fresh, over);
+	err = rename_name(from, name, n, to, to_name);
+	if (!err && fresh)
+		nine_name_moved(dir, name, to_dir, fresh);
 	if (hold)
 		pthread_mutex_unlock(&fs->moving);
 	nine_fid_put(from);
@@ -328,26 +309,29 @@ int nine_rename(struct netfs_node *dir, const char *name, struct netfs_node *nod
 		struct netfs_node *to_dir, const char *to_name, struct netfs_node *over,
 		unsigned int flags)
 {
-	struct nine_node *d = node_of(dir), *n = node ? node_of(node) : NULL;
-	struct nine_node *o = over ? node_of(over) : NULL;
+	struct nine_node *d = node_of(dir), *to_d = node_of(to_dir);
+	struct nine_node *n = node ? node_of(node) : NULL;
+	bool same = n && over && node_of(over)->qid_path == n->qid_path;
 	bool folder = n && S_ISDIR(atomic_load(&n->mode));
 	struct nine *fs = nine_of_node(d);
 	unsigned int moves = atomic_load(&fs->moves);
-	struct nine_name *fresh;
+	char *fresh = NULL;
 	int err;
 
 	if (flags)
 		return -EINVAL;
-	fresh = nine_name_new(node_of(to_dir), to_name);
-	if (!fresh)
-		return -ENOMEM;
-	err = rename_once(d, name, n, fresh, o, folder);
+	if (!same) {
+		fresh = strdup(to_name);
+		if (!fresh)
+			return -ENOMEM;
+	}
+	err = rename_once(d, name, n, to_d, to_name, fresh, folder);
 	if (err == -ENOENT && nine_moved_since(fs, moves)) {
 		pthread_mutex_lock(&fs->moving);
-		err = rename_once(d, name, n, fresh, o, true);
+		err = rename_once(d, name, n, to_d, to_name, fresh, true);
 		pthread_mutex_unlock(&fs->moving);
 	}
 	if (err)
-		nine_name_free(fresh);
+		free(fresh);
 	return err;
 }

@@ -80,13 +80,18 @@ int nine_fid_clone(struct nine *fs, struct nine_fid *fid, struct nine_fid **out)
  * can't, nor who is just being walked to. */
 static bool give_up(struct nine_node *n, struct nine_fid **fid)
 {
+	bool needed;
+
 	if (atomic_exchange_explicit(&n->used, false, memory_order_relaxed) ||
-	    atomic_load(&n->nameless) || pthread_mutex_trylock(&n->lock))
+	    pthread_mutex_trylock(&n->lock))
 		return false;
-	*fid = n->fid;
-	n->fid = NULL;
+	needed = n->fid && nine_name_state(n, n->fid) == NINE_NAMELESS;
+	if (!needed) {
+		*fid = n->fid;
+		n->fid = NULL;
+	}
 	pthread_mutex_unlock(&n->lock);
-	return true;
+	return !needed;
 }
 
 /* One fid too many, or NULL. */

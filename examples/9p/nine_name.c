@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * nine_name.c - the names of nodes, and the paths that they make.
+ * nine_name.c - names, and the paths that they make.
+ *
+ * A place is a name in another place, and there is one of each: whatever nodes were found there,
+ * some of them of one directory, all know when it is renamed. A node has a place for each name that
+ * it was found or given by; a place that was removed is gone for good, and what is given that name
+ * next has another.
  */
 #include "nine.h"
 
@@ -8,121 +13,211 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 65536 }; /* names in one path; a circle of parents would be a mistake of ours */
+enum { DEPTH_MAX = 65536 }; /* names in one path; a circle of places would be a mistake of ours */
 
-void nine_names_free(struct nine_name *name)
-{
+struct nine_place {
+	struct nine_place *next;   /* in its slot */
+	struct nine_place *parent; /* a reference; NULL: the root */
+	unsigned int refs;
+	unsigned int moved; /* nine.moves when it was last renamed */
+	bool gone;
+	char *name;
+};
+
+struct nine_name {
 	struct nine_name *next;
+	struct nine_place *place; /* a reference */
+};
 
-	for (; name; name = next) {
-		next = name->next;
-		netfs_node_put(&name->parent->node);
-		free(name);
+/* ---- places; all with the lock held ---- */
+
+static struct nine_place **slot_of(struct nine *fs, const struct nine_place *parent,
+				   const char *name)
+{
+	uint32_t hash = (uint32_t)((uintptr_t)parent >> 5) * 0x9e3779b1u;
+
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * 0x01000193u;
+	return &fs->places[(hash ^ hash >> 15) % NINE_PLACE_SLOTS];
+}
+
+static struct nine_place *place_find(struct nine *fs, const struct nine_place *parent,
+				     const char *name)
+{
+	struct nine_place *p = *slot_of(fs, parent, name);
+
+	while (p && (p->parent != parent || strcmp(p->name, name)))
+		p = p->next;
+	return p;
+}
+
+static void place_link(struct nine *fs, struct nine_place *p)
+{
+	struct nine_place **slot = slot_of(fs, p->parent, p->name);
+
+	p->next = *slot;
+	*slot = p;
+}
+
+static void place_unlink(struct nine *fs, struct nine_place *p)
+{
+	struct nine_place **at = slot_of(fs, p->parent, p->name);
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+}
+
+/* Its parents go with it if it was the last below them. */
+static void place_put(struct nine *fs, struct nine_place *p)
+{
+	struct nine_place *parent;
+
+	for (; p && --p->refs == 0; p = parent) {
+		parent = p->parent;
+		if (!p->gone)
+			place_unlink(fs, p);
+		free(p->name);
+		free(p);
 	}
 }
 
-struct nine_name *nine_name_new(struct nine_node *dir, const char *text)
+/* With a reference; NULL: no memory. */
+static struct nine_place *place_get(struct nine *fs, struct nine_place *parent, const char *name)
 {
-	size_t len = strlen(text) + 1;
-	struct nine_name *name = malloc(sizeof(*name) + len);
+	struct nine_place *p = place_find(fs, parent, name);
+
+	if (p) {
+		p->refs++;
+		return p;
+	}
+	p = calloc(1, sizeof(*p));
+	if (p)
+		p->name = strdup(name);
+	if (!p || !p->name) {
+		free(p);
+		return NULL;
+	}
+	p->refs = 1;
+	p->parent = parent;
+	p->moved = atomic_load(&fs->moves);
+	if (parent)
+		parent->refs++;
+	place_link(fs, p);
+	return p;
+}
+
+static void place_remove(struct nine *fs, struct nine_place *p)
+{
+	place_unlink(fs, p);
+	p->gone = true;
+	atomic_fetch_add(&fs->moves, 1);
+}
+
+/* The one to go by: NULL of the root, and gone if they all are. */
+static struct nine_place *place_of(const struct nine_node *n)
+{
+	const struct nine_name *name = n->names;
+
+	while (name && name->next && name->place->gone)
+		name = name->next;
+	return name ? name->place : NULL;
+}
+
+/* ---- the names of nodes ---- */
+
+int nine_name_add(struct nine_node *n, struct nine_node *dir, const char *text)
+{
+	struct nine_name *name = calloc(1, sizeof(*name)), **at = &n->names;
+	struct nine *fs = nine_of_node(n);
 
 	if (!name)
-		return NULL;
-	name->next = NULL;
-	name->parent = dir;
-	memcpy(name->name, text, len);
-	netfs_node_get(&dir->node);
-	return name;
-}
-
-void nine_name_free(struct nine_name *name)
-{
-	name->next = NULL;
-	nine_names_free(name);
-}
-
-/* Two nodes may stand for one directory. */
-static bool is_name(const struct nine_name *name, const struct nine_node *dir, const char *text)
-{
-	return (name->parent == dir || name->parent->qid_path == dir->qid_path) &&
-	       !strcmp(name->name, text);
-}
-
-/* With the names' lock held: the place in @n's list of this name, or of its end. */
-static struct nine_name **find_name(struct nine_node *n, const struct nine_node *dir,
-				    const char *text)
-{
-	struct nine_name **at = &n->names;
-
-	while (*at && !is_name(*at, dir, text))
-		at = &(*at)->next;
-	return at;
-}
-
-/* With the names' lock held: what was walked to by @n's names before isn't good any more. */
-static void mark_moved(struct nine_node *n)
-{
-	atomic_store(&n->moved, atomic_fetch_add(&nine_of_node(n)->moves, 1) + 1);
-}
-
-void nine_name_add(struct nine_node *n, struct nine_name *name)
-{
-	struct nine_name **at;
-
-	pthread_mutex_lock(&nine_of_node(n)->names);
-	at = &n->names;
-	while (*at)
-		at = &(*at)->next;
-	*at = name;
-	/* It had none, and was known to some server only. */
-	if (atomic_exchange(&n->nameless, false))
-		mark_moved(n);
-	pthread_mutex_unlock(&nine_of_node(n)->names);
-}
-
-void nine_name_drop(struct nine_node *n, struct nine_node *dir, const char *text)
-{
-	struct nine_name **at, *gone;
-
-	pthread_mutex_lock(&nine_of_node(n)->names);
-	at = find_name(n, dir, text);
-	gone = *at;
-	if (gone) {
-		*at = gone->next;
-		mark_moved(n);
-		atomic_store(&n->nameless, !n->names);
+		return -ENOMEM;
+	pthread_mutex_lock(&fs->names);
+	name->place = place_get(fs, place_of(dir), text);
+	if (name->place) {
+		while (*at)
+			at = &(*at)->next;
+		*at = name;
+		atomic_store(&n->nameless, false);
 	}
-	pthread_mutex_unlock(&nine_of_node(n)->names);
-	if (gone)
-		nine_name_free(gone);
+	pthread_mutex_unlock(&fs->names);
+	if (name->place)
+		return 0;
+	free(name);
+	return -ENOMEM;
 }
 
-void nine_name_move(struct nine_node *n, struct nine_node *dir, const char *text,
-		    struct nine_name *fresh)
+void nine_names_end(struct nine_node *n)
 {
-	struct nine_name **at, *gone;
+	struct nine *fs = nine_of_node(n);
+	struct nine_name *name, *next;
 
-	pthread_mutex_lock(&nine_of_node(n)->names);
-	at = find_name(n, dir, text);
-	gone = *at;
-	if (gone)
-		*at = gone->next;
-	fresh->next = n->names;
-	n->names = fresh;
-	atomic_store(&n->nameless, false);
-	mark_moved(n);
-	pthread_mutex_unlock(&nine_of_node(n)->names);
-	if (gone)
-		nine_name_free(gone);
+	pthread_mutex_lock(&fs->names);
+	for (name = n->names; name; name = next) {
+		next = name->next;
+		place_put(fs, name->place);
+		free(name);
+	}
+	pthread_mutex_unlock(&fs->names);
 }
 
-/* With the names' lock held: how many names lead from the root to @n; -ESTALE: none do. */
-static int depth_of(const struct nine_node *n)
+void nine_name_removed(struct nine_node *dir, const char *text)
+{
+	struct nine *fs = nine_of_node(dir);
+	struct nine_place *p;
+
+	pthread_mutex_lock(&fs->names);
+	p = place_find(fs, place_of(dir), text);
+	if (p)
+		place_remove(fs, p);
+	pthread_mutex_unlock(&fs->names);
+}
+
+/* With the lock held. */
+static void place_move(struct nine *fs, struct nine_place *p, struct nine_place *to,
+		       char *to_text)
+{
+	struct nine_place *from = p->parent;
+
+	place_unlink(fs, p);
+	if (to)
+		to->refs++;
+	p->parent = to;
+	free(p->name);
+	p->name = to_text;
+	place_link(fs, p);
+	p->moved = atomic_fetch_add(&fs->moves, 1) + 1;
+	place_put(fs, from);
+}
+
+void nine_name_moved(struct nine_node *dir, const char *text, struct nine_node *to_dir,
+		     char *to_text)
+{
+	struct nine *fs = nine_of_node(dir);
+	struct nine_place *p, *over;
+
+	pthread_mutex_lock(&fs->names);
+	p = place_find(fs, place_of(dir), text);
+	over = place_find(fs, place_of(to_dir), to_text);
+	if (over && over != p)
+		place_remove(fs, over);
+	if (p && over != p)
+		place_move(fs, p, place_of(to_dir), to_text);
+	else
+		free(to_text);
+	pthread_mutex_unlock(&fs->names);
+}
+
+/* ---- paths ---- */
+
+/* With the lock held: how many names lead from the root to @p; -ESTALE: none do. */
+static int depth_of(const struct nine_place *p)
 {
 	int depth = 0;
 
-	for (; !n->is_root; n = n->names->parent)
-		if (!n->names || ++depth > DEPTH_MAX)
+	for (; p; p = p->parent)
+		if (p->gone || ++depth > DEPTH_MAX)
 			return -ESTALE;
 	return depth;
 }
@@ -133,10 +228,11 @@ void nine_path_end(struct nine_path *p)
 	free(p->text);
 }
 
-/* With the names' lock held. */
+/* With the lock held. */
 static int path_copy(const struct nine_node *n, struct nine_path *p)
 {
-	int depth = depth_of(n);
+	const struct nine_place *place = place_of(n);
+	int depth = depth_of(place);
 	size_t at = 0;
 
 	if (depth < 0)
@@ -146,11 +242,10 @@ static int path_copy(const struct nine_node *n, struct nine_path *p)
 	p->text = malloc((p->count + 1) * NETFS_NAME_MAX);
 	if (!p->names || !p->text)
 		return -ENOMEM;
-	for (size_t i = p->count; i-- > 0; n = n->names->parent) {
-		const char *name = n->names->name;
-		size_t len = strlen(name);
+	for (size_t i = p->count; i-- > 0; place = place->parent) {
+		size_t len = strlen(place->name);
 
-		memcpy(p->text + at, name, len);
+		memcpy(p->text + at, place->name, len);
 		p->names[i] = (struct p9_blob){ p->text + at, len };
 		at += len;
 	}
@@ -169,6 +264,8 @@ int nine_path_of(const struct nine_node *n, struct nine_path *p)
 	return err;
 }
 
+/* ---- what has become of them ---- */
+
 bool nine_moved_since(struct nine *fs, unsigned int moves)
 {
 	/* One that the server has done already may not be in the names yet. */
@@ -177,23 +274,36 @@ bool nine_moved_since(struct nine *fs, unsigned int moves)
 	return moves != atomic_load(&fs->moves);
 }
 
-bool nine_was_moved(const struct nine_node *n, struct nine_fid *fid)
+/* With the lock held. */
+static enum nine_state state_since(struct nine_node *n, unsigned int walked)
+{
+	const struct nine_place *p = place_of(n);
+
+	if (p && p->gone) {
+		atomic_store(&n->nameless, true);
+		return NINE_NAMELESS;
+	}
+	for (; p; p = p->parent)
+		if ((int)(p->moved - walked) > 0)
+			return NINE_MOVED;
+	return NINE_SAME;
+}
+
+enum nine_state nine_name_state(struct nine_node *n, struct nine_fid *fid)
 {
 	struct nine *fs = nine_of_node(n);
 	unsigned int moves = atomic_load_explicit(&fs->moves, memory_order_acquire);
 	unsigned int walked = atomic_load_explicit(&fid->walked, memory_order_relaxed);
-	bool moved = false;
+	enum nine_state state;
 
+	if (atomic_load_explicit(&n->nameless, memory_order_relaxed))
+		return NINE_NAMELESS;
 	if (walked == moves)
-		return false;
+		return NINE_SAME;
 	pthread_mutex_lock(&fs->names);
-	for (; !n->is_root && !moved; n = n->names->parent) {
-		moved = (int)(atomic_load(&n->moved) - walked) > 0;
-		if (!n->names)
-			break;
-	}
+	state = state_since(n, walked);
 	pthread_mutex_unlock(&fs->names);
-	if (!moved)
+	if (state == NINE_SAME)
 		atomic_store_explicit(&fid->walked, moves, memory_order_relaxed);
-	return moved;
+	return state;
 }

@@ -21,10 +21,7 @@ struct nine_node *nine_node_new(struct nine *fs, struct nine_node *dir, const ch
 {
 	struct nine_node *n = calloc(1, sizeof(*n));
 
-	if (n && dir)
-		n->names = nine_name_new(dir, name);
-	if (!n || (dir && !n->names)) {
-		free(n);
+	if (!n) {
 		nine_fid_put(fid);
 		return NULL;
 	}
@@ -32,6 +29,11 @@ struct nine_node *nine_node_new(struct nine *fs, struct nine_node *dir, const ch
 	atomic_init(&n->node.refs, 1);
 	n->is_root = !dir;
 	n->qid_path = qid_path;
+	if (dir && nine_name_add(n, dir, name)) {
+		free(n);
+		nine_fid_put(fid);
+		return NULL;
+	}
 	n->fid = fid;
 	pthread_mutex_init(&n->lock, NULL);
 	if (fid)
@@ -39,28 +41,15 @@ struct nine_node *nine_node_new(struct nine *fs, struct nine_node *dir, const ch
 	return n;
 }
 
-/* Its parents go with it if it was their last child: in a loop, as a path may be long. */
 void nine_node_free(struct netfs_node *node)
 {
-	struct nine_name *names;
-	struct nine_node *n;
+	struct nine_node *n = node_of(node);
 
-	while (node) {
-		n = node_of(node);
-		names = n->names;
-		node = NULL;
-		nine_fid_not_kept(n);
-		nine_fid_put(n->fid);
-		pthread_mutex_destroy(&n->lock);
-		free(n);
-		if (!names)
-			break;
-		nine_names_free(names->next);
-		if (atomic_fetch_sub_explicit(&names->parent->node.refs, 1,
-					      memory_order_acq_rel) == 1)
-			node = &names->parent->node;
-		free(names);
-	}
+	nine_fid_not_kept(n);
+	nine_fid_put(n->fid);
+	nine_names_end(n);
+	pthread_mutex_destroy(&n->lock);
+	free(n);
 }
 
 /* Once, on the connection that there is. True: it died under it. */
@@ -100,12 +89,12 @@ static int walk_again(struct nine_node *n, struct nine_fid **out)
 	return err;
 }
 
-int nine_check_nameless(const struct nine_node *n, struct nine_fid *fid)
+int nine_check_nameless(struct nine_node *n, struct nine_fid *fid)
 {
 	struct p9_attr a;
 	int err;
 
-	if (!atomic_load_explicit(&n->nameless, memory_order_relaxed))
+	if (nine_name_state(n, fid) != NINE_NAMELESS)
 		return 0;
 	err = p9_getattr(client_of(fid), fid->fid, &a);
 	return err == -ENOENT || (!err && (a.qid.path != n->qid_path || a.nlink)) ? -ESTALE : err;
@@ -116,12 +105,13 @@ static int find_fid(struct nine_node *n, struct nine_fid **old)
 {
 	struct nine *fs = nine_of_node(n);
 	bool usable = n->fid && nine_link_usable(fs, n->fid->link);
+	enum nine_state state = usable ? nine_name_state(n, n->fid) : NINE_MOVED;
 	struct nine_fid *fresh;
 	int err;
 
-	if (atomic_load_explicit(&n->nameless, memory_order_relaxed))
-		return usable ? nine_check_nameless(n, n->fid) : -ESTALE;
-	if (usable && !nine_was_moved(n, n->fid))
+	if (state == NINE_NAMELESS)
+		return nine_check_nameless(n, n->fid);
+	if (state == NINE_SAME)
 		return 0;
 	err = walk_again(n, &fresh);
 	if (err) /* a server that knows files by more than names still has it by the old one */

@@ -371,6 +371,34 @@ static void what_is_renamed_is_found(void **state)
 	netfs_node_put(b);
 }
 
+/* Whoever looks a directory up again has another node of it; what was found by the old one is found
+ * by its new name all the same. */
+static void all_nodes_of_a_directory_know_its_name(void **state)
+{
+	struct netfs_node *old, *fresh, *sub, *n, *file;
+	struct netfs_attr attr;
+
+	(void)state;
+	assert_int_equal(mkdir(local("a"), 0755), 0);
+	assert_int_equal(mkdir(local("a/sub"), 0755), 0);
+	local_write("a/sub/file", "x", 1);
+	old = look(t.root, "a", &attr);
+	sub = look(old, "sub", &attr);
+	file = look(sub, "file", &attr);
+	fresh = look(t.root, "a", &attr);
+	assert_int_equal(ops->rename(t.root, "a", fresh, t.root, "b", NULL, 0), 0);
+	assert_int_equal(ops->getattr(old, NULL, &attr), 0);
+	n = look(sub, "file", &attr);
+	expect_same(&attr, "b/sub/file");
+	assert_int_equal(ops->unlink(sub, "file", n), 0);
+	assert_int_equal(ops->getattr(file, NULL, &attr), -ESTALE);
+	netfs_node_put(n);
+	netfs_node_put(file);
+	netfs_node_put(sub);
+	netfs_node_put(old);
+	netfs_node_put(fresh);
+}
+
 static atomic_bool renaming;
 
 static void *rename_to_and_fro(void *arg)
@@ -581,6 +609,7 @@ int main(int argc, char **argv)
 		nine_test(attributes_are_set),
 		nine_test(names_go_away),
 		nine_test(what_is_renamed_is_found),
+		nine_test(all_nodes_of_a_directory_know_its_name),
 		nine_test(what_is_below_is_found_while_it_is_renamed),
 		nine_test(what_is_renamed_over_is_gone),
 		nine_test(a_file_has_as_many_names_as_it_is_given),
