@@ -10,12 +10,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "background.h"
@@ -101,28 +101,42 @@ static void raise_readahead(const char *mnt)
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
-/* What mappings have changed is written back, as after this there is nobody to take it. */
-static void write_back(const char *mnt)
+/*
+ * What asks something of the mount is another process: a thread of this one would hang for ever if
+ * the process was killed meanwhile, as the kernel ends a mount with its last descriptor, and that
+ * wouldn't go before the thread.
+ */
+static int run_program(const char *program, const char *option, const char *mnt)
 {
-	int fd = open(mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char *argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)option,
+			 (char *)(uintptr_t)mnt, NULL };
+	posix_spawn_file_actions_t quiet;
+	int err, status = -1;
+	pid_t pid;
 
-	if (fd < 0)
-		return;
-	syncfs(fd);
-	close(fd);
+	posix_spawn_file_actions_init(&quiet);
+	posix_spawn_file_actions_addopen(&quiet, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	err = posix_spawnp(&pid, program, &quiet, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&quiet);
+	if (err)
+		return -err;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status ? -EIO : 0;
 }
 
-/* At a signal, while requests are still served. */
+/* At a signal, while requests are still served. What mappings have changed is written back, as after
+ * this there is nobody to take it. */
 static void on_signal(void *arg)
 {
 	struct mount *m = arg;
 	const char *mnt = m->s->opt->local;
 
-	write_back(mnt);
-	/* If it is in use, or we aren't root, it is left as a mount without anybody behind it, and
-	 * taken away from its place. Else all files are closed; but the kernel needs not end the
-	 * session, as another mount namespace may have a copy. */
-	umount2(mnt, UMOUNT_NOFOLLOW);
+	run_program("sync", "-f", mnt);
+	/* If it is in use it is left as a mount without anybody behind it, and taken away from its
+	 * place. Else all files are closed; but the kernel needs not end the session, as another
+	 * mount namespace may have a copy. */
+	run_program("fusermount3", "-u", mnt);
 	fuse_session_exit(m->se);
 }
 

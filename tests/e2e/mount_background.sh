@@ -1,0 +1,84 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# mount_background.sh - mount without -f: it returns when the mount answers, or says why it can't, and
+# with what status. And what -o takes.
+
+. "$(dirname "$0")/mount_lib.sh"
+setup_mounts
+serve
+mkdir "$tmp/a"
+echo hello >"$export/file"
+
+mounting() { # OPTION...: $status
+	# shellcheck disable=SC2046 # words
+	timeout -k 5 60 "$program" --server "${where:-$server}" --aname "$export" \
+		--cache "$tmp/cache" mount "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	status=$?
+}
+
+daemon_gone() {
+	! pgrep -f -- "$program .*mount.*$tmp/a" >/dev/null
+}
+
+unmounted() {
+	fusermount3 -u "$tmp/a" || wrong "it can't be unmounted"
+	wait_until 30 daemon_gone || wrong "the program goes on"
+}
+
+refused() { # STATUS PATTERN
+	[ "$status" = "$1" ] || wrong "status $status, wanted $1"
+	says "$2"
+	! is_mounted a || {
+		wrong "it is mounted"
+		unmounted
+	}
+}
+
+begin "in the background"
+mounting "$tmp/a"
+status_is 0
+quiet
+[ "$(cat "$tmp/a/file")" = hello ] || wrong "it doesn't answer"
+[ -z "$(timeout 5 cat "$tmp/out")" ] || wrong "something was printed"
+unmounted
+
+begin "a second time, by a relative path, at once"
+cd "$tmp" || die "cd"
+mounting a
+status_is 0
+cd / || die "cd"
+[ "$(cat "$tmp/a/file")" = hello ] || wrong "it doesn't answer"
+unmounted
+
+begin "read-only"
+mounting -o ro,noatime "$tmp/a"
+status_is 0
+(echo x >"$tmp/a/new") 2>/dev/null && wrong "it was written to"
+[ "$(cat "$tmp/a/file")" = hello ] || wrong "it doesn't answer"
+unmounted
+
+begin "what can't be mounted"
+where=unix:$tmp/none.sock
+mounting "$tmp/a"
+refused 1 none.sock
+where=
+mounting "$tmp/none"
+refused 1 none
+mounting "$export/file"
+refused 1 'not a directory'
+for option in actimeo=x actimeo=-1 max_threads=0 max_threads=x frobnicate; do
+	mounting -o "ro,$option" "$tmp/a"
+	refused 2 "${option%=*}"
+done
+
+begin "two at the same cache: the second goes without"
+mkdir "$tmp/b"
+mounting "$tmp/a"
+status_is 0
+mounting "$tmp/b"
+status_is 0
+[ "$(cat "$tmp/a/file" "$tmp/b/file" | wc -l)" = 2 ] || wrong "they don't answer"
+fusermount3 -u "$tmp/b"
+unmounted
+finish
