@@ -48,8 +48,7 @@ char *nfsc_dir_verifier(struct nfsc_dir *dir)
 	return dir->verifier;
 }
 
-/* --- Filling
- * --------------------------------------------------------------------------------------- */
+/* --- Filling ---------------------------------------------------------------------------------- */
 
 static bool grow(void **array, size_t *room, size_t needed, size_t size)
 {
@@ -115,8 +114,7 @@ static int fill(struct netfs_file *file, uint64_t pos, bool plus, struct nfsc_di
 	return err;
 }
 
-/* --- Handing out
- * ------------------------------------------------------------------------------------ */
+/* --- Handing out ------------------------------------------------------------------------------ */
 
 static int hand_out(struct netfs_file *file, const struct nfsc_entry *entry, netfs_dirent_fn fn,
 		    void *arg)

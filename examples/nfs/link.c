@@ -47,8 +47,7 @@ static int send_as(struct nfsc_loop *loop, struct nfsc_req *req, rpc_cb cb, stru
 	return err;
 }
 
-/* --- Sending and answers
- * -------------------------------------------------------------------------- */
+/* --- Sending and answers ---------------------------------------------------------------------- */
 
 static void slot_free(struct nfsc_loop *loop, struct nfsc_slot *slot)
 {
@@ -124,8 +123,7 @@ void nfsc_link_send(struct nfsc_loop *loop)
 		nfsc_link_service(loop, POLLOUT);
 }
 
-/* --- Losing it
- * ------------------------------------------------------------------------------------- */
+/* --- Losing it -------------------------------------------------------------------------------- */
 
 /* Of libnfs' words for an error, the errno in them. */
 static int errno_in(const char *text)
@@ -203,8 +201,7 @@ void nfsc_link_lost(struct nfsc_loop *loop, int err, const char *text)
 	settle_lost(loop, err);
 }
 
-/* --- Making it
- * --------------------------------------------------------------------------------------- */
+/* --- Making it -------------------------------------------------------------------------------- */
 
 static void null_answered(struct rpc_context *rpc, int status, void *data, void *priv)
 {
@@ -280,8 +277,7 @@ void nfsc_link_try(struct nfsc_loop *loop)
 		begin(loop);
 }
 
-/* --- Serving it
- * -------------------------------------------------------------------------------------- */
+/* --- Serving it ------------------------------------------------------------------------------- */
 
 void nfsc_link_count(struct nfsc_loop *loop)
 {

@@ -153,8 +153,7 @@ int nfsc_fsync(struct netfs_file *file, bool data_only)
 	return 0;
 }
 
-/* --- Transfers
- * ------------------------------------------------------------------------------------ */
+/* --- Transfers -------------------------------------------------------------------------------- */
 
 size_t nfsc_read_max(struct netfs_file *file)
 {
@@ -238,8 +237,7 @@ void nfsc_cancel(struct netfs_io *io)
 	nfsc_req_cancel(nfsc_of(io->file->node->fs)->loop, &transfer_of(io)->req);
 }
 
-/* --- The connection
- * ------------------------------------------------------------------------------- */
+/* --- The connection --------------------------------------------------------------------------- */
 
 void nfsc_abort(struct netfs *fs)
 {

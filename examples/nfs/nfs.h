@@ -41,8 +41,7 @@ struct nfsc_params {
 int nfsc_connect(const struct nfsc_params *params, const struct netfs_params *common,
 		 struct netfs **out, char *why, size_t why_size);
 
-/* --- For v3*.c and v4*.c ------------------------------------------------------------------------
- */
+/* --- For v3*.c and v4*.c ---------------------------------------------------------------------- */
 
 struct nfsc_node {
 	struct netfs_node node;

@@ -14,8 +14,7 @@
 
 #define BLOCK 4096
 
-/* --- Calls
- * ---------------------------------------------------------------------------------------- */
+/* --- Calls ------------------------------------------------------------------------------------ */
 
 static int call_send(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb, void *priv)
 {
@@ -65,8 +64,7 @@ int nfsc3_call_node(struct netfs *fs, struct nfsc3_call *call, struct netfs_node
 	return (int)err;
 }
 
-/* --- What comes in them
- * ----------------------------------------------------------------------------- */
+/* --- What comes in them ----------------------------------------------------------------------- */
 
 static mode_t type_bits(ftype3 type)
 {
@@ -118,8 +116,7 @@ bool nfsc3_take_fh(const nfs_fh3 *from, struct nfsc_fh *to)
 	return nfsc_fh_set(to, from->data.data_val, from->data.data_len, NFS3_FHSIZE);
 }
 
-/* --- Nodes
- * ------------------------------------------------------------------------------------------- */
+/* --- Nodes ------------------------------------------------------------------------------------ */
 
 NFS3_PROC(getattr, GETATTR3args)
 NFS3_PROC(lookup, LOOKUP3args)
@@ -287,8 +284,7 @@ static int statfs_of(struct netfs_node *node, struct statvfs *out)
 	return 0;
 }
 
-/* --- Open files
- * --------------------------------------------------------------------------------------- */
+/* --- Open files ------------------------------------------------------------------------------- */
 
 /* Nothing is opened on the server, so ask for the permission: what is warm is read without it. */
 static int open_node(struct netfs_node *node, int flags, struct netfs_file **out)
@@ -333,8 +329,7 @@ static void read_start(struct netfs_io *io)
 	nfsc_transfer(io, false, read_send, read_reply);
 }
 
-/* --- At the beginning
- * ----------------------------------------------------------------------------------- */
+/* --- At the beginning ------------------------------------------------------------------------- */
 
 static uint32_t limit(uint32_t said, uint32_t most)
 {

@@ -32,8 +32,7 @@ static diropargs3 place(struct netfs_node *dir, const char *name)
 	return (diropargs3){ .dir = nfsc3_fh_of(dir), .name = (char *)name };
 }
 
-/* --- Attributes
- * -------------------------------------------------------------------------------------- */
+/* --- Attributes ------------------------------------------------------------------------------- */
 
 static bool fits(const struct timespec *t)
 {
@@ -112,8 +111,7 @@ int nfsc3_setattr(struct netfs_node *node, struct netfs_file *file, unsigned int
 	return 0;
 }
 
-/* --- New names
- * ----------------------------------------------------------------------------------------- */
+/* --- New names -------------------------------------------------------------------------------- */
 
 /* Asked for as its owner, a new thing is the owner's, and the server sees to the rest (setgid
  * folders). Where that one isn't let in, perhaps by a group that the server isn't told of, we ask
@@ -280,8 +278,7 @@ int nfsc3_link(struct netfs_node *node, struct netfs_node *dir, const char *name
 	return (int)err;
 }
 
-/* --- Names that go
- * ---------------------------------------------------------------------------------------- */
+/* --- Names that go ---------------------------------------------------------------------------- */
 
 int nfsc3_unlink(struct netfs_node *dir, const char *name)
 {

@@ -9,8 +9,7 @@
 
 #define NFSC4_OPS_MAX 8
 
-/* --- Attributes (v4_attr.c) --------------------------------------------------------------------
- */
+/* --- Attributes (v4_attr.c) ------------------------------------------------------------------- */
 
 /* A set of attributes on its way: bit N%32 of word N/32 is number N. */
 struct nfsc4_set {
@@ -46,8 +45,7 @@ bool nfsc4_take_attr(const fattr4 *from, const struct nfsc_fh *fh, struct netfs_
 bool nfsc4_encode(unsigned int which, const struct stat *st, struct nfsc4_set *out);
 fattr4 nfsc4_fattr(struct nfsc4_set *set);
 
-/* --- Compounds (v4.c) ---------------------------------------------------------------------------
- */
+/* --- Compounds (v4.c) ------------------------------------------------------------------------- */
 
 /* A call. Zeroed, made by the functions below, kept until it was made. */
 struct nfsc4_call {
@@ -91,8 +89,7 @@ int nfsc4_root(struct nfs *nfs, const char *export, struct nfsc_fh *out, char *w
 	       size_t why_size);
 int nfsc4_limits(struct nfs *nfs);
 
-/* --- The client of the server's book-keeping (v4_open.c)
- * ------------------------------------------ */
+/* --- The client of the server's book-keeping (v4_open.c) -------------------------------------- */
 
 int nfsc4_state_new(struct nfs *nfs);
 void nfsc4_state_free(struct nfsc4_state *state); /* NULL is fine */
@@ -100,8 +97,7 @@ int nfsc4_create_file(struct netfs_node *dir, const char *name, int flags, struc
 		      const struct netfs_owner *owner, struct netfs_node **out,
 		      struct netfs_attr *attr);
 
-/* --- v4_change.c
- * ----------------------------------------------------------------------------------- */
+/* --- v4_change.c ------------------------------------------------------------------------------ */
 
 int nfsc4_setattr(struct netfs_node *node, struct netfs_file *file, unsigned int which,
 		  const struct stat *st, struct netfs_attr *attr);

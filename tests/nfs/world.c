@@ -131,8 +131,7 @@ void world_make_random(const char *name, size_t len)
 	free(data);
 }
 
-/* --- Transfers
- * ------------------------------------------------------------------------------------ */
+/* --- Transfers -------------------------------------------------------------------------------- */
 
 struct piece {
 	struct netfs_io io;
