@@ -89,7 +89,16 @@ struct netfs_file *netfs_file_new(struct netfs *net, uint32_t id, uint64_t size)
 
 void netfs_file_free(struct netfs_file *file)
 {
-	free(file);
+	if (file->users)
+		file->freed = true; /* an answer is on its way back from the library */
+	else
+		free(file);
+}
+
+void netfs_file_put(struct netfs_file *file)
+{
+	if (!--file->users && file->freed)
+		free(file);
 }
 
 void netfs_file_change(struct netfs_file *file, uint64_t size)
@@ -144,7 +153,7 @@ static void answer(struct fsc_subreq *sreq, int error)
 	net->in_flight--;
 	a->held = NULL;
 	fsc_subreq_done(sreq, error ? error : n);
-	file->users--;
+	netfs_file_put(file);
 }
 
 static void answer_irq(void *arg)
@@ -278,8 +287,9 @@ static void release(void *netfs)
 {
 	struct netfs_file *file = netfs;
 
-	if (!file->users--)
+	if (!file->users)
 		sim_fail(SIM_BUG, "a release of a file that isn't held");
+	netfs_file_put(file);
 }
 
 const struct fsc_netfs_ops netfs_ops = {

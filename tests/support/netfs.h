@@ -24,6 +24,7 @@ struct netfs_file {
 	bool zeroes;        /* all bytes are 0, in every version */
 	uint64_t zero_from; /* and those from here on, as every reader says; UINT64_MAX */
 	uint32_t users;     /* reads, server reads, holds: at 0 a client would close it */
+	bool freed;         /* when users is 0 */
 };
 
 struct netfs_held;
@@ -72,7 +73,8 @@ void netfs_bytes(const struct netfs_file *file, uint32_t version, uint64_t pos, 
 
 void netfs_init(struct netfs *net);
 struct netfs_file *netfs_file_new(struct netfs *net, uint32_t id, uint64_t size);
-void netfs_file_free(struct netfs_file *file);
+void netfs_file_free(struct netfs_file *file); /* when nobody uses it */
+void netfs_file_put(struct netfs_file *file);
 /* Change the file: other bytes, perhaps another size. */
 void netfs_file_change(struct netfs_file *file, uint64_t size);
 uint8_t netfs_byte(const struct netfs_file *file, uint32_t version, uint64_t pos);
