@@ -232,6 +232,16 @@ static void use_to_modify(struct handle *h)
 	fsc_cookie_use(h->cookie, true);
 }
 
+/* Without proof nothing is kept before a modifying use has ended. */
+static void use_to_read(struct handle *h)
+{
+	for (; h->uses; h->uses--)
+		fsc_cookie_unuse(h->cookie);
+	h->modifies = false;
+	h->uses++;
+	fsc_cookie_use(h->cookie, false);
+}
+
 /* Nobody else changes it from here on: and what the library was told of it is so. */
 static void take_right(struct client *c, struct handle *h, const struct step *s)
 {
@@ -552,6 +562,8 @@ void changes_step(struct client *c, struct handle *h, const struct step *s)
 		written_step(c, h);
 		if (s->arg >> 20 & 1)
 			changes_give_right_back(c, h);
+		if (s->arg >> 21 & 3 && h->file->right != c)
+			use_to_read(h);
 		break;
 	default:
 		if (h->uses)

@@ -36,8 +36,8 @@ static const struct profile profiles[] = {
 static const uint8_t reader_steps[STEP_KINDS] = {
 	[STEP_OPEN] = 12, [STEP_READ] = 230, [STEP_INVALIDATE] = 24, [STEP_CHECK_ATTR] = 28,
 	[STEP_MODIFY] = 8, [STEP_UNUSE] = 4, [STEP_USE] = 4, [STEP_CLOSE] = 12,
-	[STEP_JOIN] = 8, [STEP_PAUSE] = 10, [STEP_C_WRITE] = 36, [STEP_C_RESIZE] = 5,
-	[STEP_C_PUNCH] = 5, [STEP_C_WRITTEN] = 10, [STEP_C_LEND] = 5,
+	[STEP_JOIN] = 8, [STEP_PAUSE] = 10, [STEP_C_WRITE] = 20, [STEP_C_RESIZE] = 3,
+	[STEP_C_PUNCH] = 3, [STEP_C_WRITTEN] = 8, [STEP_C_LEND] = 4,
 };
 
 static const uint8_t writer_steps[STEP_KINDS] = {
@@ -86,9 +86,11 @@ static uint32_t weight_of(const struct profile *profile, const uint8_t *weights,
 		w = 0;
 	if (profile->flags & PROFILE_CHANGES) {
 		if (kind >= STEP_C_WRITE && kind <= STEP_C_LEND)
-			w *= 3;
+			w *= 5;
 		else if (kind == STEP_INVALIDATE || kind == STEP_MODIFY || kind == STEP_CHANGE)
 			w = (w + 3) / 4;
+		else if (kind == STEP_READ) /* what was changed is worth a look */
+			w *= 2;
 	}
 	if (profile->flags & PROFILE_SMALL && (kind == STEP_LIMIT || kind == STEP_CULL))
 		w *= 4;
@@ -190,6 +192,8 @@ static void make_step(const struct plan *plan, struct step *s, uint64_t *rnd)
 		s->flags |= STEP_PROOF;
 		s->flags |= s->kind == STEP_W_WRITE ? STEP_KEEP : 0;
 	}
+	if (plan->profile->flags & PROFILE_CHANGES && below(rnd, 2))
+		s->flags |= STEP_PROOF;
 	s->one_in = (uint16_t)(1 + below(rnd, below(rnd, 2) ? 4 : 30));
 	s->pos = plan_random(rnd);
 	s->len = plan_random(rnd);

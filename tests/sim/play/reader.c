@@ -139,9 +139,13 @@ static void acquire(struct client *c, struct handle *h, const struct step *s,
 
 	h->attr = *attr;
 	err = fsc_cookie_acquire(vol, &params, &h->cookie);
-	/* Whoever has the right knows better than what the server said a moment ago. */
-	other = err == -EBUSY && !(f->delegated && s->arg >> 44 & 7) ? find_held(p, f) : NULL;
-	if (other && attr->version >= other->attr.version) {
+	other = err == -EBUSY ? find_held(p, f) : NULL;
+	if (other && f->delegated && s->arg >> 44 & 7) {
+		/* Whoever has the right knows better than what the server said a moment ago. */
+		h->attr = other->attr;
+		params = attr_params(f, &h->attr);
+		err = fsc_cookie_acquire(vol, &params, &h->cookie);
+	} else if (other && attr->version >= other->attr.version) {
 		other->busy++;
 		reader_invalidate(c, other, attr, s);
 		other->busy--;
@@ -149,7 +153,7 @@ static void acquire(struct client *c, struct handle *h, const struct step *s,
 	}
 	if (err)
 		h->cookie = NULL;
-	h->told = h->cookie ? p->coherency == COH_CONST ? 0 : attr->version : UINT32_MAX;
+	h->told = h->cookie ? p->coherency == COH_CONST ? 0 : h->attr.version : UINT32_MAX;
 	play_note(p, f, "acquire by client %u, told version %u, size %llu: %d%s", c->nr,
 		  attr->version, (unsigned long long)attr->size, err,
 		  h->cookie ? "" : ", uncached");
