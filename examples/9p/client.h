@@ -122,7 +122,8 @@ int64_t p9_pwrite(struct p9_client *c, uint32_t fid, uint64_t offset, const void
 /* ---- what changes something (client_write.c); all of it [blocks] ---- */
 
 /* Names as of p9_walk(); "." and ".." are the server's to refuse. @mode and @flags are Linux's as
- * on x86. The new thing's qid is in *@qid. Whoever asks it is made for is who attached, and @gid. */
+ * on x86. The new thing's qid is in *@qid. Whoever asks it is made for is who attached, and
+ * @gid. */
 
 /* Make a file in directory @fid and open it: @fid is then the file's. P9_O_EXCL: it must be new. */
 int p9_lcreate(struct p9_client *c, uint32_t fid, struct p9_blob name, uint32_t flags,

@@ -112,7 +112,8 @@ int p9_renameat(struct p9_client *c, uint32_t olddirfid, struct p9_blob oldname,
 	uint8_t msg[NAMED_SIZE];
 
 	return call_empty(c, olddirfid, msg,
-			  p9_enc_trenameat(msg, sizeof(msg), olddirfid, oldname, newdirfid, newname),
+			  p9_enc_trenameat(msg, sizeof(msg), olddirfid, oldname, newdirfid,
+					   newname),
 			  P9_RRENAMEAT);
 }
 

@@ -22,8 +22,8 @@ static struct timespec time_of(struct p9_time t)
 
 /*
  * The key is qid.path, as the kernel's 9p client has it. Versions: 9P has a number in the qid, and
- * 9P2000.L one for the data, but real servers leave both at 0 through any number of writes, and some
- * vouch for that; so there is no change counter.
+ * 9P2000.L one for the data, but real servers leave both at 0 through any number of writes, and
+ * some vouch for that; so there is no change counter.
  */
 static void attr_convert(const struct p9_attr *a, struct netfs_attr *out)
 {

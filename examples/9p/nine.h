@@ -24,9 +24,9 @@
  * Fids are counted, as a request may be on its way with one that another thread is just replacing.
  * With its last reference a fid is clunked, without waiting.
  *
- * Locks, outermost first: nine_entries.lock, nine_file.reopening, nine.moving, nine_node.lock (all held
- * while the server is asked), then nine_file.lock, nine.kept_lock (which only tries nodes' locks), nine.names,
- * nine.lock, nine.io_lock, each of which is held shortly.
+ * Locks, outermost first: nine_entries.lock, nine_file.reopening, nine.moving, nine_node.lock (all
+ * held while the server is asked), then nine_file.lock, nine.kept_lock (which only tries nodes'
+ * locks), nine.names, nine.lock, nine.io_lock, each of which is held shortly.
  */
 #ifndef FSC9P_NINE_H
 #define FSC9P_NINE_H
@@ -34,6 +34,7 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include "circle.h"
 #include "circle.h"
 #include "client.h"
 #include "netfs.h"
@@ -118,8 +119,8 @@ struct nine {
 	atomic_bool aborted;
 	atomic_uint moves; /* names changed by us */
 
-	/* Held while the server renames a directory, and until the names are right; or while that must
-	 * not be. Recursive. */
+	/* Held while the server renames a directory, and until the names are right; or while that
+	 * must not be. Recursive. */
 	pthread_mutex_t moving;
 	pthread_mutex_t names; /* covers all places, and nine_node.names */
 	struct nine_place *places[NINE_PLACE_SLOTS];
@@ -229,8 +230,8 @@ enum nine_state {
 
 enum nine_state nine_name_state(struct nine_node *n, struct nine_fid *fid);
 
-/* Has anything been renamed, or was it just being, since nine.moves was @moves? Waits for the end of
- * that [blocks]. Whoever was told then by a server that goes by names that something isn't there
+/* Has anything been renamed, or was it just being, since nine.moves was @moves? Waits for the end
+ * of that [blocks]. Whoever was told then by a server that goes by names that something isn't there
  * asks again, so often: */
 bool nine_moved_since(struct nine *fs, unsigned int moves);
 enum { NINE_MOVES_MAX = 10 };
@@ -257,8 +258,8 @@ int nine_node_fid(struct nine_node *n, struct nine_fid **out);
 /*
  * Is @fid of @n still what @n is [blocks]? If that has lost its last name, then only with a server
  * that knows files by more than names: to one that doesn't the fid now means whatever is given that
- * name next, which may well have the same number, as those of removed files are given out again. But
- * it isn't without links. -ESTALE: it isn't.
+ * name next, which may well have the same number, as those of removed files are given out again.
+ * But it isn't without links. -ESTALE: it isn't.
  */
 int nine_check_nameless(struct nine_node *n, struct nine_fid *fid);
 

@@ -281,8 +281,8 @@ static int rename_name(struct nine_fid *dir, const char *name, const struct nine
 }
 
 /* @hold: no directory is renamed by others of us meanwhile, as what is below it can't tell for a
- * moment what it is called. Takes over @fresh, the new name for itself, if it succeeds; NULL: both are
- * names of one file, and then nothing happens. */
+ * moment what it is called. Takes over @fresh, the new name for itself, if it succeeds; NULL: both
+ * are names of one file, and then nothing happens. */
 static int rename_once(struct nine_node *dir, const char *name, struct nine_node *n,
 		       struct nine_node *to_dir, const char *to_name, char *fresh, bool hold)
 {

@@ -10,7 +10,8 @@
  *
  * None of it is repeated when the connection dies under it: it may have been done. Nor when the
  * directory can't be found because one above it is just being renamed: diod makes the new thing by
- * its path first and looks at it by its path then, so that -ENOENT doesn't say that nothing was made.
+ * its path first and looks at it by its path then, so that -ENOENT doesn't say that nothing was
+ * made.
  */
 #include "nine.h"
 
@@ -68,8 +69,8 @@ static int give_away(struct nine_node *n, const struct netfs_owner *owner, uint3
 	return nine_getattr(&n->node, NULL, attr);
 }
 
-/* What was just made, as a node. -ESTALE: it has been replaced. (nfs-ganesha forgets the qid of what
- * mknod made.) */
+/* What was just made, as a node. -ESTALE: it has been replaced. (nfs-ganesha forgets the qid of
+ * what mknod made.) */
 static int find_made(struct nine_node *dir, const char *name, const struct netfs_owner *owner,
 		     uint32_t gid, mode_t mode, const struct p9_qid *made, struct netfs_node **out,
 		     struct netfs_attr *attr)
@@ -257,8 +258,8 @@ static int create_old(struct nine_node *dir, const char *name, int flags, struct
 	return err;
 }
 
-/* Always as if it had to be new: else nobody would know whether it is ours to give away, and servers
- * would follow a symbolic link to wherever it leads there. */
+/* Always as if it had to be new: else nobody would know whether it is ours to give away, and
+ * servers would follow a symbolic link to wherever it leads there. */
 int nine_create(struct netfs_node *netfs_dir, const char *name, int flags, mode_t mode,
 		const struct netfs_owner *owner, struct netfs_node **out, struct netfs_attr *attr,
 		struct netfs_file **file)

@@ -76,8 +76,8 @@ int nine_fid_clone(struct nine *fs, struct nine_fid *fid, struct nine_fid **out)
 
 /* ---- what nodes keep ---- */
 
-/* With the lock for it held: can @n do without its fid, which is then *@fid's? Who has lost its name
- * can't, nor who is just being walked to. */
+/* With the lock for it held: can @n do without its fid, which is then *@fid's? Who has lost its
+ * name can't, nor who is just being walked to. */
 static bool give_up(struct nine_node *n, struct nine_fid **fid)
 {
 	bool needed;

@@ -20,6 +20,7 @@ enum io_state { IO_IDLE, IO_FLIES, IO_QUEUED };
 
 struct nine_io {
 	TAILQ_ENTRY(nine_io) link;
+	struct nine *fs;
 	struct nine_fid *fid; /* a reference, while it flies */
 	uint8_t state, tries;
 	bool writes, cancelled;
@@ -41,17 +42,12 @@ static struct netfs_io *netfs_io_of(struct nine_io *p)
 	return (struct netfs_io *)(void *)((char *)p - offsetof(struct netfs_io, priv));
 }
 
-static struct nine *fs_of(const struct netfs_io *io)
-{
-	return nine_of(io->file->node->fs);
-}
-
 /* ---- the queue ---- */
 
 static void wait_for_connection(struct netfs_io *io, int error)
 {
 	struct nine_io *p = nine_io_of(io);
-	struct nine *fs = fs_of(io);
+	struct nine *fs = p->fs;
 	bool queued = false;
 
 	pthread_mutex_lock(&fs->io_lock);
@@ -84,7 +80,7 @@ static bool may_repeat(const struct netfs_io *io, const struct nine_io *p)
 static void ended(struct nine_io *p, int64_t ret)
 {
 	struct netfs_io *io = netfs_io_of(p);
-	struct nine *fs = fs_of(io);
+	struct nine *fs = p->fs;
 	struct nine_fid *fid = p->fid;
 	bool lost = ret < 0 && fs->reconnect && p9_error(client_of(fid));
 	bool cancelled;
@@ -117,7 +113,7 @@ static void write_done(struct p9_write *w, int64_t ret)
 static void launch(struct netfs_io *io, struct nine_fid *fid)
 {
 	struct nine_io *p = nine_io_of(io);
-	struct nine *fs = fs_of(io);
+	struct nine *fs = p->fs;
 
 	pthread_mutex_lock(&fs->io_lock);
 	if (p->writes)
@@ -140,7 +136,7 @@ static void start(struct netfs_io *io, bool writes)
 	struct nine_io *p = nine_io_of(io);
 	struct nine_fid *fid;
 
-	*p = (struct nine_io){ .writes = writes };
+	*p = (struct nine_io){ .fs = nine_of(io->file->node->fs), .writes = writes };
 	fid = nine_file_fid_now(file_of(io->file));
 	if (fid)
 		launch(io, fid);
@@ -161,7 +157,7 @@ void nine_write(struct netfs_io *io)
 void nine_cancel(struct netfs_io *io)
 {
 	struct nine_io *p = nine_io_of(io);
-	struct nine *fs = fs_of(io);
+	struct nine *fs = p->fs; /* not the file's: that may have been closed */
 	struct nine_fid *fid = NULL;
 	bool queued, writes;
 

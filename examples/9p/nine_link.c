@@ -6,8 +6,8 @@
  * fails, the error stands for a while, longer each time, in which nobody tries: so with a dead
  * server a call costs an error and not a time-out.
  *
- * Old connections are freed when another is made: a reference may be given back on the thread of the
- * connection itself, which can't wait for its own end.
+ * Old connections are freed when another is made: a reference may be given back on the thread of
+ * the connection itself, which can't wait for its own end.
  */
 #include "nine.h"
 

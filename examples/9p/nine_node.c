@@ -53,7 +53,8 @@ void nine_node_free(struct netfs_node *node)
 }
 
 /* Once, on the connection that there is. True: it died under it. */
-static bool walk_once(struct nine_node *n, const struct nine_path *path, struct nine_fid **out, int *err)
+static bool walk_once(struct nine_node *n, const struct nine_path *path, struct nine_fid **out,
+		      int *err)
 {
 	struct p9_qid qid = { .path = n->qid_path };
 	struct nine *fs = nine_of_node(n);

@@ -159,10 +159,12 @@ struct netfs_ops {
 
 	/* --- Nodes, all [blocks] but free --- */
 	void (*node_free)(struct netfs_node *node); /* [any] the last reference is gone */
-	/* @attr is what the server said after finding it. */
+	/* @attr is what the server said after finding it. Each look-up makes a node; of several of
+	 * one file the one found last knows best by which name it is found again. */
 	int (*lookup)(struct netfs_node *dir, const char *name, struct netfs_node **out,
 		      struct netfs_attr *attr);
-	/* @file (may be NULL): open on that node; for what has lost its name it may be the only way. */
+	/* @file (may be NULL): open on that node; for what has lost its name it may be the only
+	 * way. -ESTALE though it is open: the server serves its data, but nothing else of it. */
 	int (*getattr)(struct netfs_node *node, struct netfs_file *file, struct netfs_attr *attr);
 	/* @attr (may be NULL): what it is afterwards. */
 	int (*setattr)(struct netfs_node *node, struct netfs_file *file, unsigned int which,
@@ -206,7 +208,8 @@ struct netfs_ops {
 		      struct netfs_attr *attr, struct netfs_file **file);
 	/* No read or write of it is under way. What it says is for the record: the file is gone. */
 	int (*close)(struct netfs_file *file);
-	/* What was written is on the server's disk. @data_only as fdatasync. */
+	/* What was written is on the server's disk. @data_only as fdatasync. -EIO, once, if the
+	 * connection was lost with writes of which this wasn't said: it may have been restarted. */
 	int (*fsync)(struct netfs_file *file, bool data_only);
 	/* From @pos on (0: the beginning, else an entry's next), until @fn says stop or the end.
 	 * -ELOOP: the server goes in circles (circle.h). */

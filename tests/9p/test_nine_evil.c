@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * test_nine_evil.c - the netfs table of 9P on servers that are right in form and wrong in substance,
- * and on one that lacks what newer ones have.
+ * test_nine_evil.c - the netfs table of 9P on servers that are right in form and wrong in
+ * substance, and on one that lacks what newer ones have.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -364,7 +364,7 @@ static void what_is_renamed_is_found(void **state)
 	assert_int_equal(ops->unlink(sub, "other", file), 0);
 	assert_int_equal(access(local("c/moved/other"), F_OK), -1);
 	assert_int_equal(local_stat("a/sub/other").st_size, 8);
-	assert_int_equal(ops->rename(t.root, "c", b, t.root, "d", NULL, 1 /* NOREPLACE */), -EINVAL);
+	assert_int_equal(ops->rename(t.root, "c", b, t.root, "d", NULL, RENAME_NOREPLACE), -EINVAL);
 	netfs_node_put(file);
 	netfs_node_put(sub);
 	netfs_node_put(a);

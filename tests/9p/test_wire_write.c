@@ -31,7 +31,8 @@ static void new_things_have_the_bytes_of_the_protocol(void **state)
 	enc_expect(b, p9_enc_tsymlink(b, sizeof(b), 5, BLOB("a"), BLOB("/x/y"), 7),
 		   BYTES(HEAD(24, 16), U32(5), 1, 0, 'a', 4, 0, '/', 'x', '/', 'y', U32(7)));
 	enc_expect(b, p9_enc_tmknod(b, sizeof(b), 5, BLOB("a"), 0x21b6, 1, 3, 7),
-		   BYTES(HEAD(30, 18), U32(5), 1, 0, 'a', 0xb6, 0x21, 0, 0, U32(1), U32(3), U32(7)));
+		   BYTES(HEAD(30, 18), U32(5), 1, 0, 'a', 0xb6, 0x21, 0, 0, U32(1), U32(3),
+			 U32(7)));
 	enc_expect(b, p9_enc_tmkdir(b, sizeof(b), 5, BLOB("a"), 0x1ed, 7),
 		   BYTES(HEAD(22, 72), U32(5), 1, 0, 'a', 0xed, 1, 0, 0, U32(7)));
 	enc_expect(b, p9_enc_tlink(b, sizeof(b), 5, 6, BLOB("a")),
@@ -177,7 +178,8 @@ static const uint8_t rlcreate[] = { 24, 0, 0, 0, 15, 3, 0, QID_BYTES, 0, 0x10, 0
 static const uint8_t rwrite[] = { 11, 0, 0, 0, 119, 3, 0, 1, 2, 0, 0 };
 static const uint8_t rxattrwalk[] = { 15, 0, 0, 0, 31, 3, 0, U64(9) };
 static const uint8_t rlock[] = { 8, 0, 0, 0, 53, 3, 0, 3 };
-static const uint8_t rgetlock[] = { 32, 0, 0, 0, 55, 3, 0, 2, U64(1), U64(2), U32(3), 2, 0, 'y', 0 };
+static const uint8_t rgetlock[] = { 32, 0, 0, 0, 55, 3, 0, 2, U64(1), U64(2), U32(3), 2, 0, 'y',
+				    0 };
 
 static const struct reply replies[] = {
 	REPLY(dec_mkdir, rmkdir), REPLY(dec_lcreate, rlcreate), REPLY(dec_write, rwrite),
