@@ -70,7 +70,8 @@ struct fsc_netfs_ops {
 	/*
 	 * Optional [any]: have an issued server read end soon, as nobody wants it any more. It still
 	 * ends in its one fsc_subreq_done(), before or after this returns; @sreq stays valid
-	 * until then or this has returned, whichever is later.
+	 * until then or this has returned, whichever is later. An answer on its way may cross this
+	 * call, also before it has begun.
 	 */
 	void (*cancel_read)(struct fsc_subreq *sreq);
 	/*
@@ -80,8 +81,9 @@ struct fsc_netfs_ops {
 	 */
 	bool (*is_still_valid)(struct fsc_read *read);
 	/* Called once [any]. @ret: bytes read, short only at the file's end, or a negative errno of
-	 * the server's, or -ENOMEM if there is none for the request. The fsc_read is the client's
-	 * again on entry, and may be freed or started. */
+	 * the server's, or -ENOMEM if there is none for the request, -EINVAL for pieces that are
+	 * fewer bytes than asked for, -ECANCELED. The fsc_read is the client's again on entry, and
+	 * may be freed or started. */
 	void (*read_done)(struct fsc_read *read, int64_t ret);
 
 	/* For clients that write: the most bytes of one server write, start one, and the end of an
@@ -173,10 +175,11 @@ struct fsc_pattern {
 };
 
 /* Read into buffers that the library lends: no @buf, no @iov. What is missed is received, kept and
- * handed out in one place, without a copy. See fsc_read.lent. */
+ * handed out in one place, without a copy. See fsc_read.lent. Until they are given back the cookie
+ * isn't closed. */
 #define FSC_READ_LEND 1u
-/* Into the cache only: no @buf, no @iov. The result counts what was present or downloaded; what is
- * stored of it may still be under way. */
+/* Into the cache only: no @buf, no @iov. The result counts what was present or downloaded, up to the
+ * first byte that can't be kept; what is stored of it may still be under way. */
 #define FSC_READ_PREFETCH 2u
 
 /* The client embeds this in its request, fills the first part, zeroes the rest, once. */
