@@ -140,7 +140,8 @@ void fsc_read_return(struct fsc_read *read)
 
 /* --- The short way ---------------------------------------------------------------------------- */
 
-/* True: @p is ready to be read, with a pin on its generation. */
+/* True: @p is ready to be read, with a pin on its generation. What a read fills in itself is left as
+ * it is. */
 static bool quick_prepare(struct fsc_read *read, struct fsc_read_priv *p)
 {
 	struct fsc_cookie *cookie = read->cookie;
@@ -148,8 +149,8 @@ static bool quick_prepare(struct fsc_read *read, struct fsc_read_priv *p)
 	uint64_t len = fsc_round_up(want, FSC_GRANULE_SIZE);
 	struct fsc_gio *gio = &p->gio;
 
-	if ((read->pos & (FSC_GRANULE_SIZE - 1)) || len > read->len || !read->buf || read->flags ||
-	    read->zero_tail || ((uintptr_t)read->buf & cookie->mem_mask))
+	if ((read->pos & (FSC_GRANULE_SIZE - 1)) || len > read->len || !read->buf ||
+	    (read->flags | read->zero_tail) || ((uintptr_t)read->buf & cookie->mem_mask))
 		return false;
 	gio->gen = fsc_cookie_gen(cookie, read->file_size);
 	if (!gio->gen)
@@ -159,8 +160,6 @@ static bool quick_prepare(struct fsc_read *read, struct fsc_read_priv *p)
 	gio->buf.off = 0;
 	gio->buf.len = (size_t)len;
 	gio->buf.kind = FSC_BUF_MEM;
-	gio->change = 0;
-	memset(&gio->range, 0, sizeof(gio->range));
 	p->want = (size_t)want;
 	return true;
 }
