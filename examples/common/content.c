@@ -2,9 +2,9 @@
 /*
  * content.c - the cookie of a mounted file, from its first open until the kernel forgets it.
  *
- * A cookie stays acquired between opens, unused, so that the next open finds its object at hand. What
- * it is labelled with is the base; when the file is found changed it is invalidated with the new
- * label, which readers that have it open survive.
+ * A cookie stays acquired between opens, unused, so that the next open finds its object at hand.
+ * What it is labelled with is the base; when the file is found changed it is invalidated with the
+ * new label, which readers that have it open survive.
  */
 #include "content.h"
 

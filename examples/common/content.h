@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * content.h - what of a regular file is cached, by the library and by the kernel, and whether that is
- * still what the server has.
+ * content.h - what of a regular file is cached, by the library and by the kernel, and whether that
+ * is still what the server has.
  *
- * Close-to-open: an open compares what the server says now with what it said when the cache began to
- * be filled (the base). As long as this client writes to the file there is nothing to compare with,
- * as its own changes can't be told from others', unless it was said to be the only writer.
+ * Close-to-open: an open compares what the server says now with what it said when the cache began
+ * to be filled (the base). As long as this client writes to the file there is nothing to compare
+ * with, as its own changes can't be told from others', unless it was said to be the only writer.
  */
 #ifndef FSC_EXAMPLES_CONTENT_H
 #define FSC_EXAMPLES_CONTENT_H
@@ -22,7 +22,7 @@ struct content {
 	bool changed;          /* by this client, since base was heard */
 	bool pages;            /* the kernel's pages were read under base, all of them */
 	uint64_t version;      /* counts bases */
-	uint64_t settled_ms;   /* what is read before this may have other versions with these times */
+	uint64_t settled_ms;   /* what is read earlier may be of other versions with these times */
 	uint64_t size;
 	unsigned int uses, writers;
 	unsigned int cached_opens; /* the kernel keeps pages for them: no passthrough beside it */

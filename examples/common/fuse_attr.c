@@ -101,8 +101,8 @@ int check_stale(struct mount *m, struct inode *in, int err)
 	if (err != -ESTALE)
 		return err;
 	inode_attr_doubt(in);
-	/* Its key may be another file's by now, and that isn't to be taken for it: the kernel tries once
-	 * more only, and would find this inode again. */
+	/* Its key may be another file's by now, and that isn't to be taken for it: the kernel tries
+	 * once more only, and would find this inode again. */
 	if (S_ISREG(in->type))
 		inode_detach(&m->inodes, in);
 	return err;
@@ -301,8 +301,8 @@ static void reply_xattr(fuse_req_t req, int64_t n, const void *buf, size_t size)
 		fuse_reply_buf(req, buf, (size_t)n);
 }
 
-/* The kernel asks for it before every write; while somebody writes it isn't asked of the server more
- * than once. */
+/* The kernel asks for it before every write; while somebody writes it isn't asked of the server
+ * more than once. */
 static bool is_caps(const char *name)
 {
 	return !strcmp(name, "security.capability");

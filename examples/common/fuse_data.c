@@ -58,8 +58,9 @@ static struct reader *reader_get(void)
 	return r;
 }
 
-/* @present: it is all in the cache, as far as can be told, and goes into the thread's memory. What has
- * to come from the server is received into memory of the library's, which keeps it without a copy.
+/* @present: it is all in the cache, as far as can be told, and goes into the thread's memory. What
+ * has to come from the server is received into memory of the library's, which keeps it without a
+ * copy.
  */
 static int64_t read_once(struct open_file *f, struct reader *r, uint64_t pos, size_t len,
 			 uint64_t file_size, bool present)

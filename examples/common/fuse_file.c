@@ -2,9 +2,9 @@
 /*
  * fuse_file.c - open, create, flush, fsync and release of regular files.
  *
- * An open asks the server what the file is (unless it is to be believed for a while), and whether we
- * may have it so. The second question has been answered if it was asked under the same attributes
- * before: who may do what doesn't change without them.
+ * An open asks the server what the file is (unless it is to be believed for a while), and whether
+ * we may have it so. The second question has been answered if it was asked under the same
+ * attributes before: who may do what doesn't change without them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -231,8 +231,9 @@ static int open_truncating(struct mount *m, struct open_file *f)
 	return err;
 }
 
-/* Nothing of it has to be asked of the server. What isn't whole is opened there at once: a file that
- * is open the server keeps, whoever removes or replaces it, and gives its number to no other. */
+/* Nothing of it has to be asked of the server. What isn't whole is opened there at once: a file
+ * that is open the server keeps, whoever removes or replaces it, and gives its number to no other.
+ */
 static bool is_whole(struct open_file *f, const struct netfs_attr *attr)
 {
 	uint64_t size = (uint64_t)attr->st.st_size;
@@ -269,8 +270,9 @@ static int attr_for_open(struct mount *m, struct inode *in, struct netfs_attr *a
 	return believed ? 0 : fetch_attr(m, in, NULL, attr);
 }
 
-/* What the kernel believes of it for a while yet, above all where it ends, is outdated: whoever opens
- * it is to find it as it is now. This touches attributes only, so it may come from within a request. */
+/* What the kernel believes of it for a while yet, above all where it ends, is outdated: whoever
+ * opens it is to find it as it is now. This touches attributes only, so it may come from within a
+ * request. */
 static void tell_news(struct mount *m, struct inode *in, fuse_ino_t ino)
 {
 	bool news;

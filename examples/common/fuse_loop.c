@@ -2,9 +2,9 @@
 /*
  * fuse_loop.c - the threads that take requests from the kernel and serve them.
  *
- * As libfuse's own loop, but for who waits: the kernel gives a request to the thread that has waited
- * longest, so that with many of them each request would wake another, with nothing of its memory
- * near. Here two wait at a time, whoever is done first; the rest sleep until both are busy.
+ * As libfuse's own loop, but for who waits: the kernel gives a request to the thread that has
+ * waited longest, so that with many of them each request would wake another, with nothing of its
+ * memory near. Here two wait at a time, whoever is done first; the rest sleep until both are busy.
  */
 #include "fuse_loop.h"
 

@@ -17,7 +17,8 @@ static struct netfs_owner owner_of(fuse_req_t req)
 
 /* --- Look-ups --------------------------------------------------------------------------------- */
 
-/* That there is no such name is believed for as long as that there is one, but only if asked for. */
+/* That there is no such name is believed for as long as that there is one, but only if asked for.
+ */
 static void reply_missing(fuse_req_t req)
 {
 	struct mount *m = mount_of(req);

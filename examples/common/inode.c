@@ -2,9 +2,9 @@
 /*
  * inode.c - the table of inodes, by key and by name, and what is known of their attributes.
  *
- * A name is kept for one purpose: what unlink, rmdir and rename are told of a name only is handed on
- * to the netfs with the node that is believed to have it. An inode with several names is known under
- * the last one that was looked up.
+ * A name is kept for one purpose: what unlink, rmdir and rename are told of a name only is handed
+ * on to the netfs with the node that is believed to have it. An inode with several names is known
+ * under the last one that was looked up.
  */
 #include "inode.h"
 

@@ -77,7 +77,8 @@ struct inode *inode_found(struct inodes *t, struct inode *dir, const char *name,
 			  struct netfs_node *node, const struct netfs_attr *attr);
 /* The kernel forgets @n lookups. The last: it is freed. */
 void inode_forget(struct inodes *t, struct inode *in, uint64_t n);
-/* What is believed to be @name in @dir, with one more lookup that the caller gives back; or NULL. */
+/* What is believed to be @name in @dir, with one more lookup that the caller gives back; or NULL.
+ */
 struct inode *inode_named(struct inodes *t, struct inode *dir, const char *name);
 /* That name leads here no more. */
 void inode_unname(struct inodes *t, struct inode *in, struct inode *dir, const char *name);
@@ -88,7 +89,7 @@ void inode_detach(struct inodes *t, struct inode *in);
 /* A reference on the node by which the server knows it now. */
 struct netfs_node *inode_node(struct inode *in);
 
-/* --- Attributes, with inode.lock not held ------------------------------------------------------ */
+/* --- Attributes, with inode.lock not held ----------------------------------------------------- */
 
 /* Bracket what this client changes. The second with what the first returned, and what the file is
  * then, if it was told (else NULL). */

@@ -2,9 +2,9 @@
 /*
  * local_locks.h - who of this machine holds which locks of a file.
  *
- * To the server all of a mount is one client, and some servers make no difference between the owners
- * of a client, so that they are kept apart here. The kernel does the work: each owner has an open
- * file description of its own of an empty file that nobody else sees, and locks that.
+ * To the server all of a mount is one client, and some servers make no difference between the
+ * owners of a client, so that they are kept apart here. The kernel does the work: each owner has an
+ * open file description of its own of an empty file that nobody else sees, and locks that.
  */
 #ifndef FSC_EXAMPLES_LOCAL_LOCKS_H
 #define FSC_EXAMPLES_LOCAL_LOCKS_H

@@ -125,8 +125,8 @@ static int run_program(const char *program, const char *option, const char *mnt)
 	return status ? -EIO : 0;
 }
 
-/* At a signal, while requests are still served. What mappings have changed is written back, as after
- * this there is nobody to take it. */
+/* At a signal, while requests are still served. What mappings have changed is written back, as
+ * after this there is nobody to take it. */
 static void on_signal(void *arg)
 {
 	struct mount *m = arg;

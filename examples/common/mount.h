@@ -3,15 +3,16 @@
  * mount.h - what the files of the command mount share.
  *
  *	mount.c          the command: mount, serve, unmount    mount_options.c  -o
- *	inode.c          which node id is which file           content.c        what of a file is cached
+ *	inode.c          which node id is which file
+ *	content.c        what of a file is cached
  *	fuse_loop.c      the threads that serve
  *	fuse_attr.c, fuse_names.c, fuse_dir.c, fuse_file.c, fuse_data.c, fuse_lock.c
  *	                 the kernel's requests, by kind
  *	passthrough.c    files that the kernel reads by itself
  *
- * Each request of the kernel is served by the thread that took it, which makes blocking calls of the
- * netfs. The order of the locks: inodes.lock, inode.lock, and with none of them held are the calls
- * made that wait for the server.
+ * Each request of the kernel is served by the thread that took it, which makes blocking calls of
+ * the netfs. The order of the locks: inodes.lock, inode.lock, and with none of them held are the
+ * calls made that wait for the server.
  */
 #ifndef FSC_EXAMPLES_MOUNT_H
 #define FSC_EXAMPLES_MOUNT_H
@@ -81,8 +82,8 @@ void reply_entry(fuse_req_t req, struct inode *dir, const char *name, struct net
 /* The same without the reply. -ENOMEM: @node was given back. */
 int make_entry(struct mount *m, struct inode *dir, const char *name, struct netfs_node *node,
 	       const struct netfs_attr *attr, struct fuse_entry_param *e, struct inode **out);
-/* @err, or what the kernel is to hear instead when the inode turned out to lead to nothing: its next
- * look-up finds what is there now. */
+/* @err, or what the kernel is to hear instead when the inode turned out to lead to nothing: its
+ * next look-up finds what is there now. */
 int check_stale(struct mount *m, struct inode *in, int err);
 
 /* What is @in now, as the server says [blocks]. @file may be NULL. */

@@ -2,9 +2,9 @@
 /*
  * open_file.h - one open of a regular file by the kernel: what fi->fh is.
  *
- * The server hears of it when it has to: a file that was found in the cache is read without. What the
- * server must be asked for fails then with NOT_OPENED, for the reader to open it and try again, since
- * a server read is started where nothing may block.
+ * The server hears of it when it has to: a file that was found in the cache is read without. What
+ * the server must be asked for fails then with NOT_OPENED, for the reader to open it and try again,
+ * since a server read is started where nothing may block.
  */
 #ifndef FSC_EXAMPLES_OPEN_FILE_H
 #define FSC_EXAMPLES_OPEN_FILE_H
@@ -24,7 +24,7 @@ struct open_file {
 	atomic_bool alive;      /* the kernel has used it since the open */
 	bool cached;            /* counts in content.cached_opens */
 	struct backing *backing;
-	bool fills;             /* what is cached of a write can be made whole: it may be read too */
+	bool fills;             /* what is kept of a write can be made whole: it may be read too */
 
 	pthread_mutex_t lock;   /* one open at the server */
 	atomic_bool opened;     /* cf.file is there, and stays */

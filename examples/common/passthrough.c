@@ -2,10 +2,10 @@
 /*
  * passthrough.c - files that the kernel reads by itself.
  *
- * libfuse 3.14 knows nothing of it. What passes between it and the kernel is seen here: the reply to
- * INIT, in which passthrough is asked for if the kernel has offered it, and the replies to opens, in
- * which the number of the backing file is put. The numbers that the kernel's header may lack are
- * below; they are its interface, and don't change.
+ * libfuse 3.14 knows nothing of it. What passes between it and the kernel is seen here: the reply
+ * to INIT, in which passthrough is asked for if the kernel has offered it, and the replies to
+ * opens, in which the number of the backing file is put. The numbers that the kernel's header may
+ * lack are below; they are its interface, and don't change.
  */
 #include "passthrough.h"
 
@@ -52,7 +52,7 @@ static _Thread_local struct {
 	int32_t id;
 } reply;
 
-/* --- Between libfuse and the kernel ------------------------------------------------------------ */
+/* --- Between libfuse and the kernel ----------------------------------------------------------- */
 
 /* Nothing else is asked before INIT was answered. */
 static void see_init(struct passthrough *pt, const void *buf, size_t len)

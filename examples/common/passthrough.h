@@ -14,15 +14,15 @@
 
 #include "open_file.h"
 
-/* After fuse_session_mount(): stand between libfuse and the kernel. Without it, or where passthrough
- * isn't to be had, everything works as ever. 0 or -errno. */
+/* After fuse_session_mount(): stand between libfuse and the kernel. Without it, or where
+ * passthrough isn't to be had, everything works as ever. 0 or -errno. */
 int passthrough_begin(struct mount *m);
 /* The kernel has let go of all that it was given. */
 void passthrough_unmounted(struct mount *m);
 void passthrough_end(struct mount *m);
 
-/* How the kernel is to serve @f, which was added to its inode: by itself (f->backing), or with pages
- * (f->cached). -ESTALE as above [blocks on the cache]. */
+/* How the kernel is to serve @f, which was added to its inode: by itself (f->backing), or with
+ * pages (f->cached). -ESTALE as above [blocks on the cache]. */
 int passthrough_open(struct mount *m, struct open_file *f);
 /* This thread's next reply is that to the open of @f. */
 void passthrough_reply(const struct open_file *f);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * passthrough_abi.h - the part of the kernel's FUSE interface that passthrough is made of (Linux 6.9,
- * FUSE 7.40), for headers that are older.
+ * passthrough_abi.h - the part of the kernel's FUSE interface that passthrough is made of (Linux
+ * 6.9, FUSE 7.40), for headers that are older.
  */
 #ifndef FSC_EXAMPLES_PASSTHROUGH_ABI_H
 #define FSC_EXAMPLES_PASSTHROUGH_ABI_H

@@ -3,10 +3,11 @@
 #
 # mount_files.py - each kind of system call on a mount, checked against the folder that is exported.
 #
-#   mount_files.py MOUNT EXPORT [alone] [TEST...]
+#   mount_files.py MOUNT EXPORT [alone] [lent] [TEST...]
 #
 # alone: nothing may be changed in the exported folder meanwhile (the mount believes that it is the
-# only writer, or what it knows for a while). Prints what fails; the exit status is how many did.
+# only writer, or what it knows for a while). lent: what was written is in the cache at once, so that
+# readers may have it by passthrough, and keep what they have when it is changed. Prints what fails; the exit status is how many did.
 import errno
 import fcntl
 import mmap
@@ -18,7 +19,8 @@ import threading
 import traceback
 
 alone = "alone" in sys.argv[3:]
-chosen = [name for name in sys.argv[3:] if name != "alone"]
+lent = "lent" in sys.argv[3:]
+chosen = [name for name in sys.argv[3:] if name not in ("alone", "lent")]
 M = sys.argv[1] + "/files/"
 E = sys.argv[2] + "/files/"
 
@@ -118,6 +120,8 @@ def truncate():
 
 
 def truncate_while_read():
+    if lent:
+        return
     write(M + "tr", b"y" * 300000)
     f = os.open(M + "tr", os.O_RDONLY)
     check(os.pread(f, 10, 0), b"y" * 10)

@@ -46,8 +46,9 @@ scenario() {
 	calls_with actimeo=0
 	calls_with actimeo=10 alone
 	has_cache || return 0
-	calls_with sole_writer alone
-	calls_with sole_writer,actimeo=60 alone
+	calls_with sole_writer alone lent
+	calls_with sole_writer,nopassthrough alone
+	calls_with sole_writer,actimeo=60 alone lent
 	caches_right a
 }
 
