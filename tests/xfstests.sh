@@ -10,7 +10,7 @@
 #	--keep FOLDER     results and logs go there; results of passthrough_ll that are there already
 #	                  are believed
 #	--only SUBJECT    passthrough_ll or fsc9p, and no comparison
-#	--limit SECONDS   of one test (180); what takes longer is ended, and counts as failed
+#	--limit SECONDS   of one test (600); what takes longer is ended, and counts as failed
 #
 # XFSTESTS is a built tree of https://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git. It isn't part
 # of Debian and is not ours: build it anywhere (docs/testing.md says how). Nothing is written to it.
@@ -28,7 +28,7 @@ source=$PWD
 build=$(realpath "$1")
 xfstests=${2-}
 [ $# -lt 2 ] && shift 1 || shift 2
-keep='' only='' limit=180 tests=()
+keep='' only='' limit=600 tests=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--keep) keep=$2 && shift ;;
@@ -159,10 +159,11 @@ prepare_fsc9p() {
 	at_exit "kill $diod_pid 2>/dev/null"
 	wait_until 20 [ -S "$tmp/diod.sock" ] || skip "diod did not start"
 	helper_begins fsc9p <<-END
-		exec 9>"$run/\$src.lock"
+		cache=\$src\$(echo "\$mnt" | tr / _)
+		exec 9>"$run/\$cache.lock"
 		flock -w 20 9 || exit 32
 		$build/examples/9p/fsc9p --server unix:$tmp/diod.sock --aname "\$folder" \\
-			--cache "$tmp/cache/\$src" mount -o "fsname=\$src\${options:+,\$options}" "\$mnt" \\
+			--cache "$tmp/cache/\$cache" mount -o "fsname=\$src\${options:+,\$options}" "\$mnt" \\
 			>>"$tmp/mounts.log" 2>&1
 	END
 }

@@ -260,14 +260,20 @@ static int open_as(struct mount *m, struct open_file *f, const struct netfs_attr
 
 static int attr_for_open(struct mount *m, struct inode *in, struct netfs_attr *attr)
 {
-	bool believed;
+	bool believed, named;
+	int err;
 
 	pthread_mutex_lock(&in->lock);
 	believed = mount_believes(m, in);
 	if (believed)
 		*attr = in->attr;
+	named = in->attr.st.st_nlink && !in->gone;
 	pthread_mutex_unlock(&in->lock);
-	return believed ? 0 : fetch_attr(m, in, NULL, attr);
+	if (believed)
+		return 0;
+	err = fetch_attr(m, in, NULL, attr);
+	/* Its names were removed on the server: this one leads to another file, or to none. */
+	return !err && named && !attr->st.st_nlink ? -ESTALE : err;
 }
 
 /* What the kernel believes of it for a while yet, above all where it ends, is outdated: whoever

@@ -305,7 +305,7 @@ counting() { # NAME
 	fsc_bytes=$(server_bytes "$1")
 }
 
-# Since counting. Of NFS, whose attributes and names are on the same wire, a tenth of what the data
+# Since counting. Of NFS, whose attributes and names are on the same wire, a third of what the data
 # would be passes for nothing.
 came() { # NAME BYTES
 	fsc_came=$(($(server_bytes "$1") - fsc_bytes))
@@ -316,7 +316,7 @@ came() { # NAME BYTES
 came_nothing() { # NAME INSTEAD-OF
 	fsc_came=$(($(server_bytes "$1") - fsc_bytes))
 	fsc_most=0
-	[ "$kind" = 9p ] || fsc_most=$(($2 / 10))
+	[ "$kind" = 9p ] || fsc_most=$(($2 / 3))
 	[ "$fsc_came" -le "$fsc_most" ] || wrong "$fsc_came bytes came from the server, wanted none"
 }
 
