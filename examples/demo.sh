@@ -66,11 +66,11 @@ cleanup() {
 	rm -rf "$dir"
 }
 
-wait_for() { # COMMAND...: until it succeeds, ten seconds at most
+wait_for() { # COMMAND...: until it succeeds, a minute at most
 	tries=0
 	until "$@" 2>/dev/null; do
 		tries=$((tries + 1))
-		[ "$tries" -lt 200 ] || return 1
+		[ "$tries" -lt 1200 ] || return 1
 		sleep 0.05
 	done
 }
@@ -270,7 +270,7 @@ mount_passes() {
 	mount_pass "mounted, warm" || return
 	[ "$from_server" = 0 ] || fail "mounted, warm: $from_server bytes came from the server"
 	if [ "$passthrough" -gt 0 ]; then
-		echo "$passthrough opens were handed to the kernel, which read the cache by itself (passthrough)"
+		echo "of the files of 64 KiB or more ($passthrough) the kernel read the cache by itself (passthrough)"
 	else
 		echo "no passthrough: for that the kernel has to be Linux 6.9 or later, and fsc9p run by root"
 	fi
