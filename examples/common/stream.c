@@ -25,6 +25,7 @@ struct stream {
 	struct remote *r;
 	uint64_t next, end; /* what is still to be started */
 	bool only_cache;
+	bool missed; /* something couldn't be kept */
 	unsigned int first, nr; /* slots in use */
 	struct slot slots[STREAM_DEPTH];
 };
@@ -163,7 +164,11 @@ static enum stream_end deliver(struct slot *slot, stream_sink sink, void *arg, i
 	}
 	if (sink && slot->ret > 0 && pass_on(&slot->read, sink, arg))
 		return STREAM_STOPPED;
-	return (size_t)slot->ret < slot->want ? STREAM_SHORT : STREAM_ALL;
+	if ((size_t)slot->ret == slot->want)
+		return STREAM_ALL;
+	/* What isn't kept says nothing of what follows. */
+	slot->st->missed = slot->st->only_cache;
+	return slot->st->missed ? STREAM_ALL : STREAM_SHORT;
 }
 
 enum stream_end stream_run(struct stream *st, struct remote *r, uint64_t pos, uint64_t end,
@@ -176,6 +181,7 @@ enum stream_end stream_run(struct stream *st, struct remote *r, uint64_t pos, ui
 	st->next = pos;
 	st->end = end;
 	st->only_cache = !sink;
+	st->missed = false;
 	st->first = 0;
 	st->nr = 0;
 	for (;;) {
@@ -189,5 +195,7 @@ enum stream_end stream_run(struct stream *st, struct remote *r, uint64_t pos, ui
 			how = deliver(slot, sink, arg, err);
 		give_back(slot);
 	}
-	return how == STREAM_ALL && interrupted() && st->next < st->end ? STREAM_STOPPED : how;
+	if (how == STREAM_ALL && interrupted() && st->next < st->end)
+		return STREAM_STOPPED;
+	return how == STREAM_ALL && st->missed ? STREAM_SHORT : how;
 }

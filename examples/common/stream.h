@@ -22,7 +22,8 @@ typedef int (*stream_sink)(void *arg, const void *buf, size_t len, uint64_t pos)
 enum stream_end {
 	STREAM_ALL,     /* the sink got everything */
 	STREAM_STOPPED, /* it said so, or a signal did */
-	STREAM_SHORT,   /* the file is shorter than it was when it was opened */
+	/* The file is shorter than it was when it was opened; without a sink: not all was kept. */
+	STREAM_SHORT,
 	STREAM_ERROR,
 };
 

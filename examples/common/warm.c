@@ -3,6 +3,7 @@
  * warm.c - the command that reads whole trees into the cache.
  */
 #include <errno.h>
+#include <time.h>
 
 #include "crowd.h"
 #include "interrupt.h"
@@ -31,27 +32,46 @@ static int open_if_needed(struct session *s, struct remote_place *place, const c
 	return err == -ESTALE ? remote_open(s, place, path, r) : err;
 }
 
+/* What is asked for too soon after the attributes of a file that was just changed isn't kept (see
+ * fsc_cookie_params.keep_after_ms): that is a matter of milliseconds, or of two seconds. */
+static void wait_for_tick(struct session *s, const struct remote *r)
+{
+	uint64_t after = cached_keep_after(s, &r->attr), now = fsc_clock_ms();
+	struct timespec left;
+
+	if (now >= after)
+		return;
+	left.tv_sec = (time_t)((after - now) / 1000);
+	left.tv_nsec = (long)((after - now) % 1000) * 1000000;
+	nanosleep(&left, NULL);
+}
+
 /* Read what isn't there of @r. *@again: some of it found no memory to wait for the disk in, so it
- * may be kept next time; but not if there is no room on the disk, or it is too early (tick). */
+ * may be kept next time; but not if there is no room on the disk. */
 static int read_into_cache(struct session *s, struct stream *st, struct remote *r, const char *path,
 			   bool *again)
 {
-	bool early = fsc_clock_ms() < cached_keep_after(s, &r->attr);
 	struct fsc_stats before, after;
+	enum stream_end how;
 	int err = 0;
 
 	*again = false;
 	if (!needs_reading(r))
 		return 0;
+	wait_for_tick(s, r);
 	fsc_cache_stats(s->cache, &before);
-	if (stream_run(st, r, 0, remote_size(r), NULL, NULL, &err) == STREAM_SHORT) {
-		say(path, "became shorter while it was read");
+	how = stream_run(st, r, 0, remote_size(r), NULL, NULL, &err);
+	if (how == STREAM_SHORT)
+		err = remote_changed(r);
+	if (err > 0) {
+		say(path, "was changed while it was read");
 		return -ECANCELED;
 	}
 	/* What has been started is stored when this returns. */
 	remote_uncache(r, false);
 	fsc_cache_stats(s->cache, &after);
-	*again = !err && !early && after.not_kept_bytes != before.not_kept_bytes &&
+	*again = !err &&
+		 (how == STREAM_SHORT || after.not_kept_bytes != before.not_kept_bytes) &&
 		 after.no_space == before.no_space && fsc_cache_online(s->cache);
 	return err;
 }

@@ -139,11 +139,23 @@ resized_during() {
 	verified
 }
 
+# A moment after a change nothing is kept: but who asks for just that waits until it may be.
+warmed_at_once() {
+	begin "a file made a moment ago, by warm"
+	random_file "$export/fresh" 3000001
+	client warm fresh
+	status_is 0
+	begin "from the cache then"
+	warm fresh
+	verified
+}
+
 make_files
 server_diod
 settle
 between_runs
 again_and_again
+warmed_at_once
 during_runs
 resized_during
 finish
