@@ -15,12 +15,16 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "interrupt.h"
 #include "say.h"
 #include "session.h"
 #include "stats.h"
 
+/* How long a mount waits for one that is ending. */
+#define BUSY_PATIENCE_MS 10000
 #define SIZE_MOST (10ull << 30)
 /* Downloads wait in memory to be stored. What finds no room there isn't kept, so a disk that is
  * slower than the server for a moment shouldn't need more. */
@@ -200,13 +204,13 @@ static const char *reason(int err)
 {
 	switch (err) {
 	case -EBUSY:
-		return "another process is using it";
+		return "another process is using it (--cache names another one)";
 	case -ENOTEMPTY:
 		return "it is not empty, and no cache";
 	case -EPROTONOSUPPORT:
 		return "it is a cache of a version that this program doesn't know";
 	case -EPERM:
-		return "it belongs to someone else";
+		return "it belongs to someone else, or others may write to it";
 	case -EOPNOTSUPP:
 		return "its filesystem has no user xattrs, or blocks over 4 KiB";
 	case -ENAMETOOLONG:
@@ -280,14 +284,32 @@ static int open_all(struct session *s)
 	return err;
 }
 
+/* "umount; mount": the one before may still be saving, after its place was free again. A mount that
+ * went on without a cache would do so for all its life. */
+static bool try_again(const struct session *s, int err, uint64_t until_ms)
+{
+	const struct timespec pause = { .tv_nsec = 20 * 1000000 };
+
+	if (err != -EBUSY || s->opt->command != CMD_MOUNT || interrupted() ||
+	    fsc_clock_ms() >= until_ms)
+		return false;
+	release_log(false);
+	nanosleep(&pause, NULL);
+	hold_log();
+	return true;
+}
+
 void store_open(struct session *s)
 {
+	uint64_t until_ms = fsc_clock_ms() + BUSY_PATIENCE_MS;
 	int err;
 
 	tell.dir = s->opt->cache ? strdup(s->opt->cache) : default_dir(s->program->name);
 	tell.verbose = s->opt->verbose;
 	hold_log();
-	err = open_all(s);
+	do
+		err = open_all(s);
+	while (try_again(s, err, until_ms));
 	release_log(!err);
 	if (err) {
 		warn_of(tell.dir ? tell.dir : "the cache", "going on without a cache: %s",

@@ -35,8 +35,8 @@ struct fsc_uring_params {
  * others (fsc_cache_open() makes it 0700, once it is known to be a cache or empty). Finds out what
  * kind of filesystem it is and says so, and why, in one log line. *@out is given to
  * fsc_cache_open(), or to fsc_uring_close() if that fails.
- *   -ENOTDIR, -EPERM (owner), -EOPNOTSUPP (no user xattrs, or a block size over 4 KiB), -EROFS,
- *   -EACCES, -ENOENT, -ENOMEM, -EINVAL
+ *   -ENOTDIR, -EPERM (owner, or writable for others), -EOPNOTSUPP (no user xattrs, or a block size
+ *   over 4 KiB), -EROFS, -EACCES, -ENOENT, -ENOMEM, -EINVAL
  */
 int fsc_uring_open(const char *path, const struct fsc_uring_params *params,
 		   struct fsc_backend **out);

@@ -18,7 +18,7 @@ mounting() { # OPTION...: $status
 }
 
 daemon_gone() {
-	! pgrep -f -- "$program .*mount.*$tmp/a" >/dev/null
+	! pgrep -f -- "$program .*mount.*$tmp/[ab]" >/dev/null
 }
 
 unmounted() {
@@ -72,8 +72,24 @@ for option in actimeo=x actimeo=-1 max_threads=0 max_threads=x frobnicate; do
 	refused 2 "${option%=*}"
 done
 
-begin "two at the same cache: the second goes without"
 mkdir "$tmp/b"
+begin "mounted again before the one before has let go of the cache"
+mounting "$tmp/a"
+status_is 0
+timeout -k 5 60 "$program" --server "$server" --aname "$export" --cache "$tmp/cache" \
+	mount "$tmp/b" >"$tmp/out" 2>"$tmp/err" </dev/null &
+second=$!
+sleep 1 # it finds the cache in use meanwhile
+fusermount3 -u "$tmp/a" || wrong "it can't be unmounted"
+wait "$second"
+status=$?
+status_is 0
+quiet
+[ "$(cat "$tmp/b/file")" = hello ] || wrong "it doesn't answer"
+fusermount3 -u "$tmp/b" || wrong "it can't be unmounted"
+wait_until 30 daemon_gone || wrong "the program goes on"
+
+begin "two at the same cache: the second goes without"
 mounting "$tmp/a"
 status_is 0
 mounting "$tmp/b"
