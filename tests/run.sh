@@ -206,8 +206,8 @@ limit=900
 
 # --- The parts, in order ---------------------------------------------------------------------
 
-parts='build-gcc build-clang asan tsan kernel filesystems e2e xfstests sim planted crash fuzz
-	coverage'
+parts='build-gcc build-clang asan tsan kernel filesystems e2e xfstests sim planted crash'
+parts="$parts fuzz coverage"
 
 part_build_gcc() {
 	build_in gcc -Dwerror=true && meson_tests gcc --timeout-multiplier "$patience"
