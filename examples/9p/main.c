@@ -30,7 +30,7 @@ static const struct argp_option options[] = {
 	{ "uname", KEY_UNAME, "NAME", 0, "Who to attach as (default: the login name)", 1 },
 	{ "msize", KEY_MSIZE, "N", 0, "Longest 9P message, bytes (default 65536)", 1 },
 	{ "volume-dev", KEY_VOLUME_DEV, "NAME", 0,
-	  "Name the server so in the cache (default: HOST:PORT, or the socket's path)", 2 },
+	  "What the server is called in the cache (default: HOST:PORT, or the socket's path)", 2 },
 	{ 0 },
 };
 
@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 	static const struct program program = {
 		.name = "fsc9p",
 		.version = "fsc9p " FSC9P_VERSION,
-		.doc = "Read files from a 9P2000.L server, through a cache that persists.",
+		.doc = "Read and write files of a 9P2000.L server, through a cache that persists.",
 		.options = child,
 		.digest_magic = 0x3170396373660001,
 		.check = check,

@@ -89,7 +89,7 @@ static const struct argp_option mount_options[] = {
 	{ NULL, 'f', NULL, 0, "Stay in the foreground", 0 },
 	{ NULL, 'o', "OPTION[,...]", 0,
 	  "actimeo=SECONDS: believe attributes and names for so long, also when a file is opened "
-	  "(default: 1 for who looks, and an open asks the server); allow_other; ro; "
+	  "(default: 1 for stat and look-ups; each open asks the server); allow_other; ro; "
 	  "default_permissions; sole_writer: nobody else changes the export, so that what is written "
 	  "stays in the cache; nopassthrough; max_threads=N; and mount(8)'s own", 0 },
 	{ 0 },

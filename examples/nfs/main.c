@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 	static const struct program program = {
 		.name = "fscnfs",
 		.version = "fscnfs " FSCNFS_VERSION,
-		.doc = "Read files from an NFS server, through a cache that persists.",
+		.doc = "Read and write files of an NFS server, through a cache that persists.",
 		.options = child,
 		.digest_magic = 0x6373666e73660001,
 		.check = check,
