@@ -176,7 +176,8 @@ static void make_object(struct room *room, uint32_t i)
 	bool hashed;
 
 	obj->file = (struct netfs_file){ .net = &room->world.net, .id = i, .version = 1, .told = 1,
-					 .size = shapes[i].size, .real_size = shapes[i].size };
+					 .size = shapes[i].size, .real_size = shapes[i].size,
+					 .zero_from = UINT64_MAX };
 	obj->declared = shapes[i].declared;
 	name_object(obj, &hashed);
 	snprintf(fanout, sizeof(fanout), "%s", obj->path);
