@@ -305,8 +305,8 @@ counting() { # NAME
 	fsc_bytes=$(server_bytes "$1")
 }
 
-# Since counting. Of NFS, whose attributes and names are on the same wire, a third of what the data
-# would be passes for nothing.
+# Since counting. Of NFS attributes and names are on the same wire: how much exactly came of data can't
+# be told there, and up to a third of what the data would be passes for nothing.
 came() { # NAME BYTES
 	fsc_came=$(($(server_bytes "$1") - fsc_bytes))
 	[ "$kind" = 9p ] || return 0
