@@ -133,6 +133,20 @@ int nfsc_file_new(struct netfs_node *node, int flags, struct netfs_file **out)
 	return 0;
 }
 
+/* Nothing is opened on the server, so ask for the permission: what is warm is read without it. */
+int nfsc_open(struct netfs_node *node, int flags, struct netfs_file **out)
+{
+	const struct netfs_ops *ops = node->fs->ops;
+	int how = flags & O_ACCMODE;
+	struct stat empty = { 0 };
+	int err;
+
+	err = ops->access(node, how == O_RDONLY ? R_OK : how == O_WRONLY ? W_OK : R_OK | W_OK);
+	if (!err && (flags & O_TRUNC))
+		err = ops->setattr(node, NULL, NETFS_SET_SIZE, &empty, NULL);
+	return err ? err : nfsc_file_new(node, flags, out);
+}
+
 int nfsc_close(struct netfs_file *file)
 {
 	struct nfsc_file *f = nfsc_file_of(file);

@@ -132,6 +132,7 @@ void nfsc_node_free(struct netfs_node *node);
 size_t nfsc_read_max(struct netfs_file *file);
 size_t nfsc_write_max(struct netfs_file *file);
 void nfsc_cancel(struct netfs_io *io);
+int nfsc_open(struct netfs_node *node, int flags, struct netfs_file **out);
 int nfsc_file_new(struct netfs_node *node, int flags, struct netfs_file **out);
 int nfsc_close(struct netfs_file *file);
 int nfsc_unlink(struct netfs_node *dir, const char *name, struct netfs_node *node);

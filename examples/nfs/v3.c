@@ -286,19 +286,6 @@ static int statfs_of(struct netfs_node *node, struct statvfs *out)
 
 /* --- Open files ------------------------------------------------------------------------------- */
 
-/* Nothing is opened on the server, so ask for the permission: what is warm is read without it. */
-static int open_node(struct netfs_node *node, int flags, struct netfs_file **out)
-{
-	int how = flags & O_ACCMODE;
-	struct stat empty = { 0 };
-	int err;
-
-	err = access_of(node, how == O_RDONLY ? R_OK : how == O_WRONLY ? W_OK : R_OK | W_OK);
-	if (!err && (flags & O_TRUNC))
-		err = nfsc3_setattr(node, NULL, NETFS_SET_SIZE, &empty, NULL);
-	return err ? err : nfsc_file_new(node, flags, out);
-}
-
 static int read_send(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb, void *priv)
 {
 	struct netfs_io *io = ((struct nfsc_transfer *)(void *)req)->io;
@@ -383,7 +370,7 @@ const struct netfs_ops nfsc3_ops = {
 	.unlink = nfsc_unlink,
 	.rmdir = nfsc3_rmdir,
 	.rename = nfsc_rename,
-	.open = open_node,
+	.open = nfsc_open,
 	.create = nfsc3_create,
 	.close = nfsc_close,
 	.fsync = nfsc_fsync,

@@ -269,19 +269,6 @@ static int statfs_of(struct netfs_node *node, struct statvfs *out)
 
 /* --- Open files ------------------------------------------------------------------------------- */
 
-/* See v3.c. */
-static int open_node(struct netfs_node *node, int flags, struct netfs_file **out)
-{
-	int how = flags & O_ACCMODE;
-	struct stat empty = { 0 };
-	int err;
-
-	err = access_of(node, how == O_RDONLY ? R_OK : how == O_WRONLY ? W_OK : R_OK | W_OK);
-	if (!err && (flags & O_TRUNC))
-		err = nfsc4_setattr(node, NULL, NETFS_SET_SIZE, &empty, NULL);
-	return err ? err : nfsc_file_new(node, flags, out);
-}
-
 static int read_send(struct nfsc_req *req, struct rpc_context *rpc, rpc_cb cb, void *priv)
 {
 	struct netfs_io *io = ((struct nfsc_transfer *)(void *)req)->io;
@@ -398,7 +385,7 @@ const struct netfs_ops nfsc4_ops = {
 	.unlink = nfsc_unlink,
 	.rmdir = nfsc4_rmdir,
 	.rename = nfsc_rename,
-	.open = open_node,
+	.open = nfsc_open,
 	.create = nfsc4_create,
 	.close = nfsc_close,
 	.fsync = nfsc_fsync,
