@@ -21,6 +21,8 @@
 #include <fscache/fscache.h>
 #include <fscache/uring.h>
 
+#include "late.h"
+
 #define FILES 3
 #define READERS 3
 #define GRANULE 4096u
@@ -43,39 +45,14 @@ struct file {
 
 /* --- The server ------------------------------------------------------------------------------- */
 
-struct question {
-	struct question *next;
-	struct fsc_subreq *sreq;
-	bool write;
-};
-
-static struct {
-	pthread_t threads[2];
-	pthread_mutex_t lock; /* covers the rest */
-	pthread_cond_t more;
-	struct question *first;
-	bool stop;
-	unsigned int seed;
-} server = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
-
-static unsigned int chance(void)
-{
-	unsigned int r;
-
-	pthread_mutex_lock(&server.lock);
-	r = (unsigned int)rand_r(&server.seed);
-	pthread_mutex_unlock(&server.lock);
-	return r;
-}
-
 static void answer(struct fsc_subreq *sreq, bool write)
 {
 	struct file *f = sreq->netfs;
 	uint64_t left = sreq->pos < SIZE ? SIZE - sreq->pos : 0;
 	size_t len = left < sreq->len ? (size_t)left : sreq->len;
 
-	if (len > 1 && chance() % 6 == 0)
-		len = 1 + chance() % (len - 1);
+	if (len > 1 && !late_chance(6))
+		len = 1 + late_chance((unsigned int)len - 1);
 	pthread_mutex_lock(&f->lock);
 	if (write)
 		memcpy(f->data + sreq->pos, sreq->buf, len);
@@ -86,58 +63,16 @@ static void answer(struct fsc_subreq *sreq, bool write)
 	fsc_subreq_done(sreq, (int64_t)len);
 }
 
-static struct question *next_question(void)
-{
-	struct question *q;
-
-	pthread_mutex_lock(&server.lock);
-	while (!server.first && !server.stop)
-		pthread_cond_wait(&server.more, &server.lock);
-	q = server.first;
-	if (q)
-		server.first = q->next;
-	pthread_mutex_unlock(&server.lock);
-	return q;
-}
-
-static void *answer_main(void *arg)
-{
-	struct question *q;
-
-	(void)arg;
-	while ((q = next_question())) {
-		if (chance() % 4 == 0)
-			usleep(chance() % 1000);
-		answer(q->sreq, q->write);
-	}
-	return NULL;
-}
-
-static void ask(struct fsc_subreq *sreq, bool write)
-{
-	struct question *q = sreq->priv;
-
-	if (chance() % 5 == 0) {
-		answer(sreq, write);
-		return;
-	}
-	q->sreq = sreq;
-	q->write = write;
-	pthread_mutex_lock(&server.lock);
-	q->next = server.first;
-	server.first = q;
-	pthread_cond_signal(&server.more);
-	pthread_mutex_unlock(&server.lock);
-}
+static const struct late_server server = { .threads = 2, .most_us = 1000, .answer = answer };
 
 static void issue_read(struct fsc_subreq *sreq)
 {
-	ask(sreq, false);
+	late_ask(sreq, false);
 }
 
 static void issue_write(struct fsc_subreq *sreq)
 {
-	ask(sreq, true);
+	late_ask(sreq, true);
 }
 
 static size_t write_max(struct fsc_write *write)
@@ -161,7 +96,7 @@ static void write_done(struct fsc_write *write, int64_t ret)
 }
 
 static const struct fsc_netfs_ops ops = {
-	.subreq_size = sizeof(struct question),
+	.subreq_size = sizeof(struct late),
 	.issue_read = issue_read,
 	.write_max = write_max,
 	.issue_write = issue_write,
@@ -340,8 +275,7 @@ static void what_was_answered_is_read(void **state)
 		skip();
 	}
 	be->max_files = 2; /* of three */
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&server.threads[i], NULL, answer_main, NULL), 0);
+	late_start(&server);
 	assert_int_equal(fsc_cache_open(be, NULL, &cache), 0);
 	assert_int_equal(fsc_volume_acquire(cache, key, none, 0, &vol), 0);
 	for (uint32_t i = 0; i < FILES; i++)
@@ -354,12 +288,7 @@ static void what_was_answered_is_read(void **state)
 	assert_int_equal(stats.objects_open, 0);
 	assert_int_equal(stats.cache_errors, 0);
 	fsc_cache_close(cache);
-	pthread_mutex_lock(&server.lock);
-	server.stop = true;
-	pthread_cond_broadcast(&server.more);
-	pthread_mutex_unlock(&server.lock);
-	for (int i = 0; i < 2; i++)
-		pthread_join(server.threads[i], NULL);
+	late_stop();
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	assert_int_equal(system(command), 0);
 }

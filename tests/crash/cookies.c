@@ -72,7 +72,7 @@ static void read_done(struct fsc_read *read, int64_t ret)
 }
 
 static const struct fsc_netfs_ops ops = {
-	.subreq_size = sizeof(struct server_request),
+	.subreq_size = sizeof(struct late),
 	.read_max = read_max,
 	.issue_read = server_issue_read,
 	.read_done = read_done,

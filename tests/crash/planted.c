@@ -15,9 +15,9 @@
 
 #define LATE_NS 300000000u
 
-struct late {
+struct delayed {
 	struct fsc_io io;
-	struct late *next;
+	struct delayed *next;
 	uint64_t due_ns;
 	void *mem;
 };
@@ -28,12 +28,12 @@ static const struct fsc_backend_ops *real;
 static struct fsc_backend_ops ops;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static struct late *pending; /* oldest first */
-static struct late *writing;
+static struct delayed *pending; /* oldest first */
+static struct delayed *writing;
 
 static void written(struct fsc_io *io, int64_t ret)
 {
-	struct late *l = (struct late *)(void *)io, **at;
+	struct delayed *l = (struct delayed *)(void *)io, **at;
 
 	(void)ret;
 	pthread_mutex_lock(&lock);
@@ -51,7 +51,7 @@ static void *late_main(void *arg)
 	(void)arg;
 	pthread_mutex_lock(&lock);
 	for (;;) {
-		struct late *l = pending;
+		struct delayed *l = pending;
 
 		if (!l || l->due_ns > world_now_ns()) {
 			pthread_mutex_unlock(&lock);
@@ -71,7 +71,7 @@ static void *late_main(void *arg)
 
 static void write_early(struct fsc_io *io)
 {
-	struct late *l, **at;
+	struct delayed *l, **at;
 
 	if (!__atomic_load_n(&armed, __ATOMIC_RELAXED)) {
 		real->write(io);
@@ -95,7 +95,7 @@ static void write_early(struct fsc_io *io)
 	io->done(io, (int64_t)l->io.buf.len);
 }
 
-static bool is_in(const struct late *l, const struct fsc_file *file)
+static bool is_in(const struct delayed *l, const struct fsc_file *file)
 {
 	while (l && l->io.file != file)
 		l = l->next;

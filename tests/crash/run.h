@@ -18,6 +18,7 @@
 #include <fscache/uring.h>
 
 #include "journal.h"
+#include "late.h"
 #include "world.h"
 
 struct file {
@@ -67,14 +68,8 @@ struct fsc_volume *run_volume(uint32_t file);
 /* Aligned, in whole granules. */
 void *run_memory(size_t len);
 
-void server_start(void);
-void server_stop(void);
-extern const struct fsc_netfs_ops server_ops; /* without read_done */
-struct server_request { /* subreq_size */
-	struct server_request *next;
-	struct fsc_subreq *sreq;
-};
-void server_issue_read(struct fsc_subreq *sreq); /* netfs: a struct file */
+void server_start(void); /* until late_stop() */
+void server_issue_read(struct fsc_subreq *sreq); /* subreq_size: struct late; netfs: a struct file */
 
 void *cookies_main(void *number);
 void cookies_let_go(void); /* of what is held */

@@ -203,7 +203,7 @@ static int do_run(void)
 		pthread_join(threads[i], NULL);
 	cookies_let_go();
 	run_close();
-	server_stop();
+	late_stop();
 	printf("failures=%" PRIu64 "\n", run.failures);
 	return run.failures != 0;
 }

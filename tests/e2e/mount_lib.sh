@@ -248,12 +248,12 @@ halfway() { # NAME [OPTION...]: of `up'
 
 # ---- checks ----
 
-# The kernel's caches, all of them: what is read next comes from the mount's program, or the disk.
 # What an open file still has to give, without asking what it is: that may be gone.
 rest_is() { # FILE <FILE-THAT-IS-OPEN
 	python3 "$e2e/mount_ops.py" rest >"$tmp/out" 2>"$tmp/rest.err" && cmp "$tmp/out" "$1"
 }
 
+# The kernel's caches, all of them: what is read next comes from the mount's program, or the disk.
 forget() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches

@@ -14,36 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define THREADS 3
+#include "late.h"
+
 #define GRANULE 4096
-
-struct question {
-	struct question *next;
-	struct fsc_subreq *sreq;
-};
-
-static struct {
-	pthread_t threads[THREADS];
-	pthread_mutex_t lock; /* covers the rest */
-	pthread_cond_t more;
-	struct question *first;
-	bool stop;
-	unsigned int seed;
-} server = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
 static uint8_t byte_of(const struct server_file *file, uint32_t version, uint64_t pos)
 {
 	return (uint8_t)(version * 61 + file->id * 17 + pos / GRANULE * 29 + 1);
-}
-
-static unsigned int chance(void)
-{
-	unsigned int r;
-
-	pthread_mutex_lock(&server.lock);
-	r = (unsigned int)rand_r(&server.seed);
-	pthread_mutex_unlock(&server.lock);
-	return r;
 }
 
 static uint32_t version_of(struct server_file *file)
@@ -58,78 +35,26 @@ static uint32_t version_of(struct server_file *file)
 
 /* --- Answering -------------------------------------------------------------------------------- */
 
-static void answer(struct fsc_subreq *sreq)
+static void answer(struct fsc_subreq *sreq, bool write)
 {
 	struct server_file *file = sreq->netfs;
 	uint64_t left = sreq->pos < SERVER_FILE_SIZE ? SERVER_FILE_SIZE - sreq->pos : 0;
 	size_t len = left < sreq->len ? (size_t)left : sreq->len;
 	uint32_t version = version_of(file);
 
-	if (len > 1 && chance() % 6 == 0)
-		len = 1 + chance() % (len - 1);
+	(void)write;
+	if (len > 1 && !late_chance(6))
+		len = 1 + late_chance((unsigned int)len - 1);
 	for (size_t i = 0; i < len; i++)
 		((uint8_t *)sreq->buf)[i] = byte_of(file, version, sreq->pos + i);
 	fsc_subreq_done(sreq, (int64_t)len);
 }
 
-static struct question *next_question(void)
-{
-	struct question *q;
-
-	pthread_mutex_lock(&server.lock);
-	while (!server.first && !server.stop)
-		pthread_cond_wait(&server.more, &server.lock);
-	q = server.first;
-	if (q)
-		server.first = q->next;
-	pthread_mutex_unlock(&server.lock);
-	return q;
-}
-
-static void *answer_main(void *arg)
-{
-	struct question *q;
-
-	(void)arg;
-	while ((q = next_question())) {
-		if (chance() % 4 == 0)
-			usleep(chance() % 2000);
-		answer(q->sreq);
-	}
-	return NULL;
-}
+static const struct late_server server = { .threads = 3, .most_us = 2000, .answer = answer };
 
 static void issue_read(struct fsc_subreq *sreq)
 {
-	struct question *q = sreq->priv;
-
-	if (chance() % 5 == 0) {
-		answer(sreq);
-		return;
-	}
-	q->sreq = sreq;
-	pthread_mutex_lock(&server.lock);
-	q->next = server.first;
-	server.first = q;
-	pthread_cond_signal(&server.more);
-	pthread_mutex_unlock(&server.lock);
-}
-
-/* What nobody has begun to answer is answered here. */
-static void cancel_read(struct fsc_subreq *sreq)
-{
-	struct question **at, *q = sreq->priv;
-
-	pthread_mutex_lock(&server.lock);
-	for (at = &server.first; *at && *at != q;)
-		at = &(*at)->next;
-	if (*at)
-		*at = q->next;
-	else
-		q = NULL;
-	pthread_mutex_unlock(&server.lock);
-	if (q)
-		fsc_subreq_done(sreq, -ECANCELED);
+	late_ask(sreq, false);
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -159,14 +84,14 @@ static void read_done(struct fsc_read *read, int64_t ret)
 static bool is_still_valid(struct fsc_read *read)
 {
 	(void)read;
-	return chance() % 20 != 0; /* a doubt does no harm */
+	return late_chance(20) != 0; /* a doubt does no harm */
 }
 
 static const struct fsc_netfs_ops ops = {
-	.subreq_size = sizeof(struct question),
+	.subreq_size = sizeof(struct late),
 	.read_max = read_max,
 	.issue_read = issue_read,
-	.cancel_read = cancel_read,
+	.cancel_read = late_cancel,
 	.is_still_valid = is_still_valid,
 	.read_done = read_done,
 };
@@ -215,13 +140,13 @@ static void copy_lent(struct request *req)
 /* Lent, or into two pieces, or as it is. */
 static void choose(struct request *req, struct fsc_iovec iov[2])
 {
-	unsigned int how = chance() % 4;
+	unsigned int how = late_chance(4);
 
 	if (how == 0) {
 		req->read.flags = FSC_READ_LEND;
 		req->read.buf = NULL;
 	} else if (how == 1 && req->read.len) {
-		iov[0] = (struct fsc_iovec){ req->buf, 1 + chance() % req->read.len };
+		iov[0] = (struct fsc_iovec){ req->buf, 1 + late_chance((unsigned int)req->read.len) };
 		iov[1] = (struct fsc_iovec){ req->buf + iov[0].len, req->read.len - iov[0].len };
 		req->read.iov = iov;
 		req->read.nr_iov = 2;
@@ -237,10 +162,10 @@ static void run(struct request *req, bool wait)
 	}
 	sem_init(&req->over, 0, 0);
 	fsc_read_start(&req->read);
-	if (chance() % 6 == 0) {
+	if (!late_chance(6)) {
 		req->cancelled = true;
-		if (chance() % 2)
-			usleep(chance() % 500);
+		if (late_chance(2))
+			usleep(late_chance(500));
 		fsc_read_cancel(&req->read); /* it may be over by now */
 	}
 	sem_wait(&req->over);
@@ -263,7 +188,7 @@ void server_read(struct server_file *file, struct fsc_cookie *cookie, uint64_t p
 	req.read.file_size = SERVER_FILE_SIZE;
 	req.buf = mem + misalign;
 	req.read.buf = req.buf;
-	if (chance() % 2)
+	if (late_chance(2))
 		req.read.pattern = &file->pattern;
 	choose(&req, iov);
 	run(&req, wait);
@@ -309,21 +234,12 @@ void server_start(struct server_file files[SERVER_FILES])
 		pthread_mutex_init(&files[i].lock, NULL);
 		pthread_mutex_init(&files[i].change_lock, NULL);
 	}
-	server.stop = false;
-	for (int i = 0; i < THREADS; i++) {
-		if (pthread_create(&server.threads[i], NULL, answer_main, NULL))
-			abort();
-	}
+	late_start(&server);
 }
 
 void server_stop(struct server_file files[SERVER_FILES])
 {
-	pthread_mutex_lock(&server.lock);
-	server.stop = true;
-	pthread_cond_broadcast(&server.more);
-	pthread_mutex_unlock(&server.lock);
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(server.threads[i], NULL);
+	late_stop();
 	for (uint32_t i = 0; i < SERVER_FILES; i++) {
 		pthread_mutex_destroy(&files[i].lock);
 		pthread_mutex_destroy(&files[i].change_lock);
