@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# lib.sh - what guest scripts share: a server in the guest, a mount of it that is cached, the cache,
+# and proof of where bytes came from. Sourced; not run.
+#
+# The server's folder is $served in every case; change it there, and the server has changed. What
+# the network filesystem shows is under /mnt.
+# shellcheck shell=sh
+
+. /guest/job
+
+failed=0
+
+fail() {
+	echo "FAIL: $*"
+	failed=1
+}
+
+die() {
+	echo "FAIL: $*"
+	dmesg | tail -n 15
+	exit 1
+}
+
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+finish() {
+	exit $failed
+}
+
+say() {
+	echo "$(cut -d ' ' -f 1 /proc/uptime) $*"
+}
+
+wait_until() { # SECONDS COMMAND...
+	tries=$(($1 * 20))
+	shift
+	until "$@"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		usleep 50000
+	done
+}
+
+# --- The server ------------------------------------------------------------------------------
+
+served=/srv
+
+serve() { # nfs|9p|cifs
+	protocol=$1
+	case $protocol-$guest_kind in
+	9p-uml | nfs-* | cifs-*) mount -t ext4 "/dev/$server_disk" /srv || die "no disk to serve" ;;
+	9p-*) mount -t 9p -o trans=virtio,version=9p2000.L,cache=none,msize=262144 plain /srv ||
+		die "no folder of the host" ;;
+	esac
+	case $protocol-$guest_kind in
+	nfs-*) serve_nfs ;;
+	cifs-*) serve_smb ;;
+	9p-uml) serve_9p ;;
+	esac
+}
+
+# The kernel's server, told what it exports without nfs-utils: its caches take what mountd would
+# answer, for longer than any guest lives.
+serve_nfs() {
+	modprobe nfsd && mount -t nfsd nfsd /proc/fs/nfsd || die "no nfsd"
+	never=2147483647
+	# who asks; what is exported (fsid 0, no root squashing, any port, no subtree check); its root
+	echo "nfsd 127.0.0.1 $never guest" >/proc/net/rpc/auth.unix.ip/channel
+	echo "guest /srv $never $((0x2402)) 65534 65534 0" >/proc/net/rpc/nfsd.export/channel
+	echo "guest 1 \\x00000000 $never /srv" >/proc/net/rpc/nfsd.fh/channel
+	echo 10 >/proc/fs/nfsd/nfsv4leasetime
+	echo 10 >/proc/fs/nfsd/nfsv4gracetime
+	echo "-2 -3 +4 +4.1 +4.2" >/proc/fs/nfsd/versions 2>/dev/null
+	mkdir -p /run/rpc_pipefs
+	mount -t rpc_pipefs none /run/rpc_pipefs
+	cld /run/rpc_pipefs/nfsd/cld &
+	echo 4 >/proc/fs/nfsd/threads || die "nfsd does not start"
+}
+
+serve_9p() {
+	command -v diod >/dev/null || skip "no diod to serve 9P with"
+	modprobe 9pnet_fd
+	(
+		trap '' PIPE
+		exec diod -f -n -N -e /srv -l 127.0.0.1:564 >/tmp/diod.log 2>&1
+	) &
+	wait_until 20 nc -z 127.0.0.1 564 || die "diod does not start: $(cat /tmp/diod.log)"
+}
+
+serve_smb() {
+	command -v ksmbd.mountd >/dev/null || skip "no ksmbd-tools to serve SMB with"
+	modprobe ksmbd || die "no ksmbd"
+	mkdir -p /etc/ksmbd
+	printf '[global]\nmap to guest = never\n[srv]\npath = /srv\nread only = no\n' \
+		>/etc/ksmbd/ksmbd.conf
+	ksmbd.adduser -c /etc/ksmbd/ksmbd.conf -i /etc/ksmbd/ksmbdpwd.db -a root -p guest &&
+		ksmbd.mountd -c /etc/ksmbd/ksmbd.conf -u /etc/ksmbd/ksmbdpwd.db &&
+		wait_until 20 nc -z 127.0.0.1 445 || die "ksmbd does not start"
+}
+
+# --- The mount -------------------------------------------------------------------------------
+
+# One that uses the cache, if there is one.
+mount_cached() {
+	case $protocol-$guest_kind in
+	nfs-*) mount_nfs fsc ;;
+	# (diod's qids have no versions: without ignoreqv, nothing of it is cached)
+	9p-uml) mount_9p 127.0.0.1 trans=tcp,port=564,aname=/srv,uname=root,ignoreqv,cache=fscache ;;
+	9p-*) mount_9p cached trans=virtio,cache=fscache,cachetag=guest ;;
+	cifs-*) mount_smb fsc ;;
+	esac || die "can't mount"
+}
+
+# One that doesn't, of the same server.
+mount_uncached() {
+	case $protocol-$guest_kind in
+	nfs-*) mount_nfs nosharecache ;;
+	9p-uml) mount_9p 127.0.0.1 trans=tcp,port=564,aname=/srv,uname=root,cache=loose ;;
+	9p-*) mount_9p cached trans=virtio,cache=loose ;;
+	cifs-*) mount_smb nosharesock ;;
+	esac || die "can't mount"
+}
+
+mount_nfs() { # OPTION
+	modprobe nfsv4
+	mount -i -t nfs4 -o "vers=4.2,addr=127.0.0.1,clientaddr=127.0.0.1,$1" 127.0.0.1:/ /mnt
+}
+
+mount_9p() { # SOURCE OPTIONS
+	modprobe 9p
+	mount -i -t 9p -o "version=9p2000.L,access=any,msize=65536,$2" "$1" /mnt
+}
+
+mount_smb() { # OPTION
+	modprobe cifs
+	mount -i -t cifs -o "ip=127.0.0.1,unc=\\\\127.0.0.1\\srv,user=root,pass=guest,vers=3.1.1,$1" \
+		//127.0.0.1/srv /mnt
+}
+
+# Everything in memory is forgotten: what is read next comes from the cache or the server.
+forget() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+}
+
+remount() {
+	umount /mnt || die "can't unmount"
+	forget
+	mount_cached
+}
+
+# --- The cache -------------------------------------------------------------------------------
+
+load_module() {
+	if [ -n "$guest_stock" ]; then
+		modprobe cachefiles
+	else
+		for needed in $guest_depends; do
+			modprobe "$needed"
+		done
+		insmod /guest/libfscache.ko
+	fi || die "the module can't be loaded"
+	[ -c /dev/cachefiles ] || die "the module has no /dev/cachefiles"
+}
+
+unload_module() {
+	if [ -n "$guest_stock" ]; then
+		rmmod cachefiles
+	else
+		rmmod libfscache
+	fi
+}
+
+cache_is_active() {
+	grep -q ' A ' /proc/fs/fscache/caches
+}
+
+cache_is_gone() {
+	! cache_is_active
+}
+
+start_daemon() {
+	printf 'dir /cache\ntag guest\nbrun 10%%\nbcull 7%%\nbstop 3%%\nfrun 10%%\nfcull 7%%\nfstop 3%%\n' \
+		>/etc/cachefilesd.conf
+	cachefilesd -n -s -f /etc/cachefilesd.conf -p /run/cachefilesd.pid >>/tmp/cachefilesd.log 2>&1 &
+	daemon=$!
+	wait_until 60 cache_is_active || {
+		cat /tmp/cachefilesd.log
+		die "cachefilesd has not bound the cache"
+	}
+}
+
+stop_daemon() {
+	kill -0 "$daemon" || fail "cachefilesd had ended: $(tail -n 3 /tmp/cachefilesd.log)"
+	kill "$daemon"
+	wait "$daemon"
+	wait_until 60 cache_is_gone || fail "the cache is still there without cachefilesd"
+}
+
+cache_up() {
+	# (the filesystem is what the disk says)
+	mount -t ext4 "/dev/$cache_disk" /cache 2>/dev/null ||
+		mount -t xfs "/dev/$cache_disk" /cache || die "can't mount the cache's disk"
+	load_module
+	start_daemon
+}
+
+cache_down() {
+	stop_daemon
+	unload_module || fail "the module can't be removed"
+	wait_until 30 umount /cache || fail "the cache's disk is still in use"
+}
+
+# --- Where bytes came from -------------------------------------------------------------------
+
+# How many reads and writes of the cache fscache has counted.
+cache_reads() {
+	sed -n 's/^IO .*rd=\([0-9]*\).*/\1/p' /proc/fs/fscache/stats
+}
+
+cache_writes() {
+	sed -n 's/^IO .*wr=\([0-9]*\).*/\1/p' /proc/fs/fscache/stats
+}
+
+# KiB read from the cache's disk.
+disk_read() {
+	awk '{print int($3 / 2)}' "/sys/block/$cache_disk/stat"
+}
+
+netfs_count() { # NAME
+	sed -n "s/.* $1=\([0-9]*\).*/\1/p;\$s/.*/0/p" /proc/fs/fscache/stats | head -n 1
+}
+
+# Bytes that the server has sent, by NFS; requests for bytes, by the others, which are counted if
+# netfs makes them (those past the page cache, DR, are the uncached mount's).
+server_read() {
+	case $protocol in
+	nfs) awk '/fstype nfs/ {n = 1} n && /bytes:/ {sum += $6; n = 0} END {print sum + 0}' \
+		/proc/self/mountstats ;;
+	*) echo $(($(netfs_count DL) - $(netfs_count DR))) ;;
+	esac
+}
+
+# The background has stored what it will store.
+settle() {
+	last='' calm=0
+	while [ $calm -lt 3 ]; do
+		sync
+		now="$(cache_writes) $(du -s /cache | cut -f 1)"
+		[ "$now" = "$last" ] && calm=$((calm + 1)) || calm=0
+		last=$now
+		usleep 300000
+	done
+}
+
+# Every file of the server, through the mount: the same bytes, and no other names.
+compare_all() { # WHAT
+	(cd $served && find . -type f ! -path './lost+found/*' | sort) >/tmp/there
+	(cd /mnt && find . -type f ! -path './lost+found/*' | sort) >/tmp/here
+	cmp -s /tmp/there /tmp/here || fail "$1: other names: $(diff /tmp/there /tmp/here | head -n 5)"
+	while read -r name; do
+		cmp "$served/$name" "/mnt/$name" || fail "$1: $name differs"
+	done </tmp/there
+}

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# lib.sh - kernels to boot, modules for them, and what a guest runs on. Sourced by run.sh, after
+# tests/lib.sh; $source is the project's tree.
+#
+# What is downloaded or takes long is kept in $cache. Nothing is installed, and nothing of it is
+# this machine's kernel.
+# shellcheck shell=sh
+
+uml=''
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libfscache-tests
+
+# into FOLDER, whole or not at all, by COMMAND... run in an empty folder
+kept() { # FOLDER COMMAND...
+	[ ! -d "$1" ] || return 0
+	kept_in=$1
+	shift
+	part=$cache/part.$$
+	rm -rf "$part"
+	mkdir -p "$part" || die "no cache folder"
+	at_exit 'rm -rf "$part"'
+	(cd "$part" && "$@") || return 1
+	# (another run may have been faster)
+	mv -T "$part" "$kept_in" 2>/dev/null || [ -d "$kept_in" ] || die "no cache folder"
+}
+
+newest() { # PATTERN COMMAND...: of the names that COMMAND prints
+	pattern=$1
+	shift
+	"$@" 2>/dev/null | grep -E "$pattern" | sort -uV | tail -n 1
+}
+
+# --- Kernels ---------------------------------------------------------------------------------
+
+# Of an image some 400 MB are drivers that no guest has.
+unpack_image() { # RELEASE
+	apt-get download "linux-image-$1-unsigned" >log 2>&1 || {
+		cat log
+		return 1
+	}
+	modules=./lib/modules/$1
+	set -- "$modules/kernel/fs" "$modules/kernel/net/9p" "$modules/kernel/net/sunrpc" \
+		"$modules/kernel/net/dns_resolver" "$modules/kernel/lib" "$modules/kernel/crypto" \
+		"$modules/kernel/arch" "$modules/kernel/block" "$modules/kernel/drivers/virtio" \
+		"$modules/kernel/drivers/block" "$modules/modules.order" "$modules/modules.builtin" \
+		"$modules/modules.builtin.modinfo" ./boot
+	dpkg-deb --fsys-tarfile linux-image-*.deb >tar || return 1
+	for path in "$@"; do # they are not the same in every version
+		tar -xf tar "$path" 2>/dev/null
+	done
+	rm -f tar linux-image-*.deb
+	find lib -name '*.ko.xz' -exec xz -d {} +
+	depmod -b . "$(ls lib/modules)"
+}
+
+# $kernel_root (with lib/modules in it), $release, $vmlinuz of 6.1, 6.12, uml or uml-debug
+find_kernel() { # KERNEL
+	case $1 in
+	6.1) find_image '^linux-image-6\.1\.0-[0-9]+-amd64-unsigned$' ;;
+	6.12) find_image '^linux-image-6\.12\.[0-9]+\+deb12-amd64-unsigned$' ;;
+	uml) find_uml ;;
+	uml-debug) find_uml --debug ;;
+	*) die "there is no kernel '$1', only 6.1, 6.12, uml and uml-debug" ;;
+	esac
+}
+
+find_image() { # PATTERN
+	need apt-get apt-cache dpkg-deb depmod xz qemu-system-x86_64
+	try_image "$1" || { as_root apt-get update -qq && try_image "$1"; } || {
+		image=$(newest "$1" ls "$cache")
+		[ -n "$image" ] || skip "no kernel image: none in the cache, nor does apt bring any"
+	}
+	kernel_root=$cache/$image
+	release=$(ls "$kernel_root/lib/modules")
+	vmlinuz=$(echo "$kernel_root"/boot/vmlinuz-*)
+}
+
+try_image() { # PATTERN
+	image=$(newest "$1" apt-cache pkgnames linux-image-)
+	[ -n "$image" ] || return 1
+	unsigned=${image#linux-image-}
+	kept "$cache/$image" unpack_image "${unsigned%-unsigned}"
+}
+
+find_uml() { # [--debug]
+	uml=$(sh "$source/tests/kernel/uml.sh" "$@") || {
+		status=$?
+		echo "$uml"
+		exit $status
+	}
+	uml=$(echo "$uml" | tail -n 1)
+	kernel_root=$uml/root
+	release=$(ls "$kernel_root/lib/modules")
+	vmlinuz=$uml/vmlinux
+}
+
+# --- Our module ------------------------------------------------------------------------------
+
+# For KERNEL in BUILD; $module is then the file. What has not changed is not compiled again.
+build_module() { # KERNEL BUILD
+	mkdir -p "$2" && tree=$(cd "$2" && pwd) || die "no folder to build in"
+	(
+		cd "$source" && cp -Ru lib include backends Kbuild "$tree/" && find_headers "$1" &&
+			nice -n 10 make -C "$headers" ${uml:+ARCH=um} M="$tree" modules
+	) >"$tree/log" 2>&1 || {
+		cat "$tree/log"
+		die "the module can't be built for $1"
+	}
+	module=$tree/libfscache.ko
+}
+
+# What compiles for exactly the kernel that is booted.
+find_headers() { # KERNEL
+	headers=$uml
+	[ -z "$headers" ] || return 0
+	headers=$cache/linux-headers-$release/usr/src/linux-headers-$release
+	[ -d "$headers" ] || sh "$source/tests/build/kernel.sh" "$source" "$1" "$tree/first" &&
+		[ -d "$headers" ]
+}
+
+# --- What the guest runs on ------------------------------------------------------------------
+
+stock_modules='virtio_pci virtio_blk virtio_console 9p 9pnet_virtio 9pnet_fd ext4 xfs fscache netfs
+	cachefiles nfs nfsv4 nfsd crc32c_generic libcrc32c'
+# for SMB with ksmbd; the ciphers are asked for by name
+stock_modules="$stock_modules cifs ksmbd cmac ccm gcm ghash_generic aes_generic ctr ecb seqiv
+	sha256_generic sha512_generic md4 hmac nls_utf8 nls_ucs2_utils"
+
+unpack_cachefilesd() {
+	apt-get download cachefilesd >log 2>&1 || {
+		cat log
+		return 1
+	}
+	dpkg-deb -x cachefilesd_*.deb .
+}
+
+# A program of this machine with the libraries that it is linked to.
+copy_program() { # PROGRAM FOLDER
+	mkdir -p "$2/bin" && cp -L "$1" "$2/bin/" || return 1
+	ldd "$1" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*' | while read -r library; do
+		[ -e "$2$library" ] ||
+			{ mkdir -p "$2$(dirname "$library")" && cp -L "$library" "$2$library"; }
+	done
+}
+
+# Modules are taken with all that they depend on; those that are built in are no modules.
+copy_modules() { # FOLDER
+	into=$1/lib/modules/$release
+	mkdir -p "$into"
+	for name in $stock_modules; do
+		modprobe -d "$kernel_root" -S "$release" --show-depends "$name" 2>/dev/null
+	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r file; do
+		folder=$into/$(dirname "${file#*"/$release/"}")
+		mkdir -p "$folder" && cp "$file" "$folder/"
+	done
+	cp "$kernel_root/lib/modules/$release"/modules.builtin* \
+		"$kernel_root/lib/modules/$release/modules.order" "$into/"
+	depmod -b "$1" "$release"
+}
+
+make_root() { # TREE: the guest's whole userspace, with the kernel's modules
+	mkdir -p bin proc sys dev run tmp etc cache srv mnt guest sbin usr var lib lib64
+	cp "$busybox" bin/busybox || return 1
+	for applet in $("$busybox" --list); do
+		[ "$applet" = busybox ] || ln -sf busybox "bin/$applet"
+	done
+	copy_program "$cache/cachefilesd/sbin/cachefilesd" . || return 1
+	# (not on a PATH that everyone has)
+	for program in diod ksmbd.mountd ksmbd.adduser; do
+		program=$(command -v "$program") && copy_program "$program" .
+	done
+	for program in io cld; do
+		gcc -O2 -static -Wall -Wextra -o "bin/$program" "$1/tests/kernel/guest/$program.c" ||
+			return 1
+	done
+	copy_modules .
+	echo 'root:x:0:0:root:/:/bin/sh' >etc/passwd
+	echo 'root:x:0:' >etc/group
+	echo '127.0.0.1 localhost' >etc/hosts
+	ln -s /proc/mounts etc/mtab
+}
+
+make_initramfs() { # TREE FILE: not compressed: unpacking would cost an emulated CPU more
+	make_root "$1" && find . | cpio -o -H newc --quiet >"$2"
+}
+
+# $initramfs for $kernel_root: kept as long as what it is made of is the same
+find_initramfs() {
+	need cpio ldd busybox gcc modprobe
+	busybox=$(command -v busybox)
+	ldd "$busybox" >/dev/null 2>&1 && skip "busybox-static is not installed"
+	kept "$cache/cachefilesd" unpack_cachefilesd || skip "cachefilesd can't be downloaded"
+	sum=$(cat "$source/tests/kernel/lib.sh" "$source/tests/kernel/guest/"*.c "$busybox" |
+		cksum | cut -d ' ' -f 1)
+	initramfs=$kernel_root/initramfs-$sum
+	[ ! -f "$initramfs" ] || return 0
+	rm -f "$kernel_root/initramfs-"*
+	root=$cache/root.$$
+	at_exit 'rm -rf "$root"'
+	mkdir -p "$root" && (cd "$root" && make_initramfs "$source" "$initramfs.$$") ||
+		die "no initramfs"
+	mv "$initramfs.$$" "$initramfs"
+	rm -rf "$root"
+}

@@ -1,0 +1,207 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# run.sh - boot a kernel, load our module, run a script there.
+#
+#	sh tests/kernel/run.sh [OPTION...] KERNEL SCRIPT [ARGUMENT...]
+#
+# KERNEL	6.1 or 6.12: Debian's stock kernel, emulated by QEMU (10 to 40 s for each boot)
+#		uml or uml-debug: User Mode Linux 6.12, debug with KASAN and lockdep (2 s, one CPU;
+#		built when first wanted: 20 minutes)
+# SCRIPT	a file of this machine, run there by busybox's sh; it begins with `. /guest/lib.sh`.
+#		The scripts in guest/ are meant, and say what they do.
+#
+# --stock		the kernel's own cachefiles instead of our module
+# --module FILE		this module; without, it is built of this tree
+# --cache ext4|xfs	what the cache lies on (ext4)
+# --size MB		how large that is (512)
+# --keep FOLDER		keep cache.img, server.img and share/ there: a second run with the same
+#			folder is the same machine booted again
+# --kill TEXT		kill -9 the machine when a line of the script's output begins with TEXT
+# --log FILE		6.1 and 6.12: write a log of what reached the cache's disk, for cut.py
+# --timeout SECONDS	(600)
+# --memory MB		(768)
+#
+# The guest has /dev/$cache_disk (the cache) and /dev/$server_disk (what its server serves, ext4),
+# and under QEMU a folder of this machine by 9P. What the script prints comes out; the status is
+# the script's, 77 skipped, 124 out of time, 125 the guest died, 137 killed as wished, 99 if the
+# script succeeded but the kernel complained (BUG, WARNING, Oops, KASAN, lockdep, a hung task).
+#
+# Wants the packages qemu-system-x86 busybox-static cpio kmod e2fsprogs xfsprogs gcc, for UML also
+# flex bison bc; diod to serve 9P in UML. The rest is downloaded into the cache folder.
+
+. "$(dirname "$0")/../lib.sh"
+source=$(cd "$(dirname "$0")/../.." && pwd)
+. "$source/tests/kernel/lib.sh"
+
+usage() {
+	sed -n '/^#	sh /,/^$/s/^#[	 ]\{0,1\}//p' "$source/tests/kernel/run.sh" >&2
+	exit 2
+}
+
+stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=768
+while [ $# -gt 0 ]; do
+	case $1 in
+	--stock) stock=1 ;;
+	--module) module=$2 && shift ;;
+	--cache) filesystem=$2 && shift ;;
+	--size) size=$2 && shift ;;
+	--keep) keep=$2 && shift ;;
+	--kill) kill_at=$2 && shift ;;
+	--log) log=$2 && shift ;;
+	--timeout) limit=$2 && shift ;;
+	--memory) memory=$2 && shift ;;
+	-*) usage ;;
+	*) break ;;
+	esac
+	shift
+done
+[ $# -ge 2 ] || usage
+kernel=$1 script=$2
+shift 2
+[ -f "$script" ] || die "no such script: $script"
+
+make_disk() { # FILE KIND MB
+	truncate -s "$3M" "$1.part" || return 1
+	case $2 in
+	ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$1.part" ;;
+	xfs) mkfs.xfs -q -f "$1.part" ;;
+	*) die "the cache lies on ext4 or xfs" ;;
+	esac || return 1
+	mv "$1.part" "$1"
+}
+
+prepare_disks() {
+	need mkfs.ext4 mkfs.xfs truncate
+	: "${keep:=$tmp}"
+	mkdir -p "$keep/share"
+	[ -f "$keep/cache.img" ] || make_disk "$keep/cache.img" "$filesystem" "$size" ||
+		die "no disk for the cache"
+	[ -f "$keep/server.img" ] || make_disk "$keep/server.img" ext4 512 ||
+		die "no disk for the server"
+}
+
+# The initramfs for this run: the kernel's, and the scripts and the module after it.
+prepare_job() { # ARGUMENT...
+	mkdir -p "$tmp/job/guest"
+	cp "$source/tests/kernel/guest/"*.sh "$tmp/job/guest/" &&
+		cp "$source/tests/kernel/guest/init" "$tmp/job/init" &&
+		cp "$script" "$tmp/job/guest/script" || die "can't copy"
+	chmod 755 "$tmp/job/init"
+	[ -n "$stock" ] || cp "$module" "$tmp/job/guest/libfscache.ko" || die "no module"
+	{
+		echo "guest_kind=${kernel%-debug} guest_out=$tmp/guest guest_stock=$stock"
+		echo "guest_arguments='$*'"
+		[ -n "$stock" ] ||
+			echo "guest_depends='$(modinfo -F depends "$module" | tr , ' ')'"
+		case $kernel in
+		uml*) echo "cache_disk=ubda server_disk=ubdb" ;;
+		*) echo "cache_disk=vda server_disk=vdb" ;;
+		esac
+	} >"$tmp/job/guest/job"
+	mkdir -p "$tmp/guest"
+	: >"$tmp/guest/out"
+	(cd "$tmp/job" && find . | cpio -o -H newc --quiet) >"$tmp/job.cpio" &&
+		cat "$initramfs" "$tmp/job.cpio" >"$tmp/initrd" || die "no initramfs"
+}
+
+disk() { # NAME FILE: with what tells of lost power if --log is given
+	if [ "$1" != cache ] || [ -z "$log" ]; then
+		echo "-drive file=$2,format=raw,if=none,id=$1,cache=unsafe,discard=unmap"
+		return
+	fi
+	: >"$log"
+	echo "-blockdev driver=file,filename=$2,node-name=file-$1"
+	echo "-blockdev driver=raw,file=file-$1,node-name=raw-$1"
+	echo "-blockdev driver=file,filename=$log,node-name=log-$1"
+	echo "-blockdev driver=blklogwrites,file=raw-$1,log=log-$1,log-sector-size=512,node-name=$1"
+}
+
+# A 9P channel carries one mount at a time, hence the folder twice: cached, and to compare.
+share() { # TAG
+	echo "-fsdev local,id=$1,path=$keep/share,security_model=none,multidevs=remap"
+	echo "-device virtio-9p-pci,fsdev=$1,mount_tag=$1"
+}
+
+# (The TSC is measured wrongly while the host is busy: the guest's clock would run.)
+start_qemu() {
+	# shellcheck disable=SC2046 # words
+	exec qemu-system-x86_64 -machine pc -accel tcg,thread=multi,tb-size=512 -cpu max -smp 2 \
+		-m "$memory" -nodefaults -no-reboot -display none \
+		-kernel "$vmlinuz" -initrd "$tmp/initrd" \
+		-serial "file:$tmp/console" -serial "file:$tmp/guest/out" \
+		$(disk cache "$keep/cache.img") -device virtio-blk-pci,drive=cache \
+		$(disk server "$keep/server.img") -device virtio-blk-pci,drive=server \
+		$(share cached) $(share plain) \
+		-append "console=ttyS0 loglevel=5 panic=-1 oops=panic no_timer_check tsc=unstable \
+clocksource=acpi_pm mitigations=off nokaslr audit=0 random.trust_cpu=on"
+}
+
+start_uml() {
+	exec "$vmlinuz" "mem=${memory}M" "initrd=$tmp/initrd" "ubda=$keep/cache.img" \
+		"ubdb=$keep/server.img" "uml_dir=$tmp/" "umid=guest" con=null con0=null,fd:1 \
+		ssl=null loglevel=5 panic=-1 oops=panic
+}
+
+start() {
+	case $kernel in
+	uml*) start_uml ;;
+	*) start_qemu ;;
+	esac >"$tmp/machine" 2>&1 </dev/null
+}
+
+# UML is several processes, all children of the first.
+kill_machine() {
+	[ -n "$machine" ] || return 0
+	# shellcheck disable=SC2046 # words
+	kill -9 "$machine" $(ps -o pid= --ppid "$machine") 2>/dev/null
+}
+
+# True when it is to be killed: $ended says with what status then.
+overdue() {
+	if [ -n "$kill_at" ] && grep -q "^$kill_at" "$tmp/guest/out"; then
+		ended=137
+	elif [ "$(date +%s)" -gt "$deadline" ]; then
+		ended=124
+	else
+		return 1
+	fi
+}
+
+run_machine() {
+	start &
+	machine=$!
+	at_exit kill_machine
+	tail -f -n +1 --pid="$machine" -s 0.1 "$tmp/guest/out" 2>/dev/null &
+	shown=$!
+	deadline=$(($(date +%s) + limit)) ended=
+	while kill -0 "$machine" 2>/dev/null; do
+		! overdue || kill_machine
+		sleep 0.05
+	done
+	wait "$machine" 2>/dev/null
+	machine=
+	wait "$shown"
+}
+
+result() {
+	[ -n "$ended" ] || ended=$(sed -n 's/\r//; s/^guest: ended with //p' "$tmp/guest/out")
+	[ -n "$ended" ] || {
+		ended=125
+		tail -n 40 "$tmp/console" 2>/dev/null
+		tail -n 40 "$tmp/machine"
+	}
+	[ "$ended" != 0 ] || ! grep -q '^guest: kernel: ' "$tmp/guest/out" || ended=99
+	[ "$ended" = 0 ] || [ "$ended" = 77 ] || tail -n 40 "$tmp/console" "$tmp/machine" 2>/dev/null
+	exit "$ended"
+}
+
+make_tmp
+mkdir -p "$cache" || die "no cache folder"
+find_kernel "$kernel"
+[ -n "$stock$module" ] || build_module "$kernel" "${FSC_BUILD:-$source/build}/module-$kernel"
+find_initramfs
+prepare_disks
+prepare_job "$@"
+run_machine
+result
