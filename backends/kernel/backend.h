@@ -9,9 +9,10 @@
  *              does its direction matter; it stays, with what it stands for, until @done. Of kind
  *              FSC_BUF_MEM: kernel memory, vmalloc()ed too, but no stack.
  *                struct fsc_gio gio = { .buf = { .mem = iter, .len = n, .kind = FSC_BUF_ITER } };
- * Completions  Reads that brought all that was asked for may end in interrupt context; writes end
- *              on a work queue of the filesystem, and whatever failed or was cut short on one of
- *              ours.
+ * Completions  In interrupt context (most reads), on a work queue of the filesystem (most writes), or
+ *              before the op returns. Another transfer may be asked for in one: a worker starts it.
+ * FSC_IO_MAY_BLOCK  The transfer ends before the op returns, except where it had to be given to a
+ *              worker; then @done comes later, as without the flag.
  * Callers      Each operation that waits runs with the backend's credentials and without __GFP_FS,
  *              so none of that is the caller's business; below a netfs's writeback too.
  */

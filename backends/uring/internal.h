@@ -8,7 +8,8 @@
  *	file.c     files: open, tmpfile, commit, unlink, size, sync
  *	xattr.c    xattrs
  *	io.c       transfers: in place, or handed to ring.c or pool.c
- *	probe.c    what the filesystem can do, tried on a tmpfile; fskind.c judges it
+ *	probe.c    what the filesystem can do, tried on a tmpfile; ../common/fskind.c judges it
+ *	mountinfo.c  texts of /proc
  *
  * A forked child shares files and ring with its parent but has none of its threads: every
  * operation begins with fsc_ur_ours() and refuses there.
@@ -25,6 +26,7 @@
 #include <fscache/uring.h>
 
 #include "fskind.h"
+#include "mountinfo.h"
 
 /* Bytes of one transfer at most; the rest is a short transfer, which the core copes with. */
 #define FSC_UR_MAX_TRANSFER (1u << 30)

@@ -12,6 +12,7 @@
 #include <linux/stat.h>
 
 #include "fskind.h"
+#include "mountinfo.h"
 
 #define INLINE_DATA 0x10000000u
 

@@ -4,8 +4,8 @@
  *
  * Apart from the looking, so that a test feeds it with texts.
  */
-#ifndef FSC_URING_FSKIND_H
-#define FSC_URING_FSKIND_H
+#ifndef FSC_FSKIND_H
+#define FSC_FSKIND_H
 
 #include <fscache/types.h>
 
@@ -40,15 +40,5 @@ struct fsc_fs_verdict {
 };
 
 void fsc_fs_judge(const struct fsc_fs_facts *facts, bool buffered, struct fsc_fs_verdict *out);
-
-/*
- * Of /proc/self/mountinfo: the line of mount @id, its filesystem's type and its options copied out
- * (cut to the buffers' sizes). False: there is no such line.
- */
-bool fsc_fs_find_mount(const char *mountinfo, uint64_t id, char *type, size_t type_size,
-		       char *options, size_t options_size);
-
-/* 36 characters with four hyphens into 16 bytes. */
-bool fsc_fs_parse_uuid(const char *text, uint8_t out[16]);
 
 #endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * compat.h - every difference between the kernels that the module is built for (6.1 to 6.12).
+ *
+ * Kbuild looks for names in the kernel's headers and defines FSC_HAVE_*: stable kernels change their
+ * interfaces without changing what LINUX_VERSION_CODE would have to be asked. A version is asked only
+ * where the same names mean something else.
+ */
+#ifndef FSC_KERNEL_COMPAT_H
+#define FSC_KERNEL_COMPAT_H
+
+#include <linux/fcntl.h>
+#include <linux/fs.h>
+#include <linux/namei.h>
+#include <linux/version.h>
+#ifdef FSC_HAVE_FILELOCK_H
+#include <linux/filelock.h>
+#endif
+
+/* --- Mounts whose owners are mapped: ours is not ------------------------------------------------ */
+
+#ifdef FSC_HAVE_IDMAP
+#define FSC_IDMAP (&nop_mnt_idmap)
+#define fsc_renamedata_idmap(rd)                        \
+	do {                                            \
+		(rd)->old_mnt_idmap = FSC_IDMAP;        \
+		(rd)->new_mnt_idmap = FSC_IDMAP;        \
+	} while (0)
+#else
+#define FSC_IDMAP (&init_user_ns)
+#define fsc_renamedata_idmap(rd)                        \
+	do {                                            \
+		(rd)->old_mnt_userns = FSC_IDMAP;       \
+		(rd)->new_mnt_userns = FSC_IDMAP;       \
+	} while (0)
+#endif
+
+/* --- Files -------------------------------------------------------------------------------------- */
+
+static inline struct file *fsc_open_tmpfile(const struct path *dir, int flags,
+					    const struct cred *cred)
+{
+#ifdef FSC_HAVE_KERNEL_TMPFILE_OPEN
+	return kernel_tmpfile_open(FSC_IDMAP, dir, S_IFREG | 0600, flags, cred);
+#else
+	return vfs_tmpfile_open(FSC_IDMAP, dir, S_IFREG | 0600, flags, cred);
+#endif
+}
+
+/* The lock that fcntl(F_OFD_SETLK) would set on byte 0. */
+static inline void fsc_first_byte_lock(struct file_lock *lock, struct file *file)
+{
+#ifdef FSC_HAVE_FILE_LOCK_CORE
+	lock->c.flc_flags = FL_POSIX | FL_OFDLCK;
+	lock->c.flc_type = F_WRLCK;
+	lock->c.flc_pid = -1;
+	lock->c.flc_owner = file;
+	lock->c.flc_file = file;
+#else
+	lock->fl_flags = FL_POSIX | FL_OFDLCK;
+	lock->fl_type = F_WRLCK;
+	lock->fl_pid = -1;
+	lock->fl_owner = file;
+	lock->fl_file = file;
+#endif
+	lock->fl_start = 0;
+	lock->fl_end = 0;
+}
+
+/* --- Freezing ------------------------------------------------------------------------------------ */
+
+/*
+ * Who keeps the filesystem from being frozen under a write. Since 6.8 vfs_iocb_iter_write() does, and
+ * leaves to us only the end of what it started and didn't finish itself; before, all of it is ours.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define fsc_write_begins(iocb) ((void)(iocb))
+#define fsc_write_ended_at_once(iocb) ((void)(iocb))
+#else
+#define fsc_write_begins(iocb) kiocb_start_write(iocb)
+#define fsc_write_ended_at_once(iocb) kiocb_end_write(iocb)
+#endif
+#define fsc_write_ended_later(iocb) kiocb_end_write(iocb)
+
+#endif
