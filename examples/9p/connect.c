@@ -21,6 +21,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../common/resolve.h"
+
 enum { DEFAULT_TIMEOUT_MS = 60000 };
 
 static int wait_fd(struct p9_client *c, short events, uint64_t deadline_ms)
@@ -76,16 +78,16 @@ static int dial_unix(struct p9_client *c, const char *path)
 	int err;
 
 	if (strlen(path) >= sizeof(sa.sun_path))
-		return p9_fail(c, -EINVAL, "%s: too long for a socket's path", path);
+		return p9_fail(c, -EINVAL, "the path is too long for a socket's");
 	strcpy(sa.sun_path, path);
 	err = dial(c, (struct sockaddr *)&sa, sizeof(sa));
-	return err ? p9_fail(c, err, "%s: %s", path, strerror(-err)) : 0;
+	return err ? p9_fail(c, err, "%s", strerror(-err)) : 0;
 }
 
 /* @where is HOST:PORT, where HOST may be [IPv6]. */
 static int dial_tcp(struct p9_client *c, const char *where)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *ai;
+	struct addrinfo *list, *ai;
 	const char *colon = strrchr(where, ':');
 	size_t len = colon ? (size_t)(colon - where) : 0;
 	bool brackets = len > 2 && where[0] == '[' && where[len - 1] == ']';
@@ -93,18 +95,18 @@ static int dial_tcp(struct p9_client *c, const char *where)
 	char host[256];
 
 	if (!len || len >= sizeof(host) || !colon[1])
-		return p9_fail(c, -EINVAL, "tcp:%s: not of the form tcp:HOST:PORT", where);
+		return p9_fail(c, -EINVAL, "not of the form tcp:HOST:PORT");
 	snprintf(host, sizeof(host), "%.*s", (int)(brackets ? len - 2 : len), where + brackets);
-	err = getaddrinfo(host, colon + 1, &hints, &list);
+	err = resolve(host, colon + 1, c->timeout_ms, &list);
 	if (err)
-		return p9_fail(c, -EHOSTUNREACH, "%s: %s", where, gai_strerror(err));
+		return p9_fail(c, -EHOSTUNREACH, "%s", gai_strerror(err));
 	for (ai = list; ai; ai = ai->ai_next) {
 		err = dial(c, ai->ai_addr, ai->ai_addrlen);
 		if (!err)
 			break;
 	}
 	freeaddrinfo(list);
-	return err ? p9_fail(c, err, "%s: %s", where, strerror(-err)) : 0;
+	return err ? p9_fail(c, err, "%s", strerror(-err)) : 0;
 }
 
 /* Send or receive exactly @len bytes, before there is a receiver thread. */
@@ -188,7 +190,7 @@ static int client_init(struct p9_client *c, const struct p9_options *opt)
 	c->timeout_ms = opt->timeout_ms ? opt->timeout_ms : DEFAULT_TIMEOUT_MS;
 	c->max_tags = opt->max_tags ? opt->max_tags : 64;
 	c->max_fids = opt->max_fids ? opt->max_fids : 4096;
-	if (c->msize < P9_MSIZE_MIN || c->msize > 64 << 20 || c->max_tags > 16384 ||
+	if (c->msize < P9_MSIZE_MIN || c->msize > P9_MSIZE_MAX || c->max_tags > 16384 ||
 	    c->max_fids > 1 << 24 || c->timeout_ms > INT32_MAX)
 		return p9_fail(c, -EINVAL, "msize, time-out, tags or fids out of range");
 	c->slots = calloc(c->max_tags, sizeof(*c->slots));

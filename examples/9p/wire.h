@@ -65,6 +65,7 @@ enum {
 	P9_DATA_HEADER = 11, /* bytes before the payload of Rread and Rreaddir */
 	P9_IO_HEADER = 24,   /* what servers subtract from msize for the most data in a message */
 	P9_MSIZE_MIN = 256,
+	P9_MSIZE_MAX = 64 << 20, /* the most that this client asks for */
 	P9_WALK_MAX = 16,    /* names in one Twalk */
 	P9_NAME_MAX = 255,   /* bytes in a name */
 	P9_STRING_MAX = 65535,

@@ -7,12 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fscache/fscache.h>
-#include <netdb.h>
 #include <nfsc/libnfs-raw-nfs4.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/resolve.h"
 #include "dir.h"
 #include "mountd.h"
 #include "v3.h"
@@ -293,22 +293,34 @@ void nfsc_disconnect(struct netfs *fs)
 	free(nfs);
 }
 
+static int connect_one(struct nfs *nfs, struct nfsc_loop_params *loop, char *why, size_t why_size)
+{
+	char text[256];
+	int err = nfsc_loop_open(loop, &nfs->loop, text, sizeof(text));
+
+	if (err)
+		snprintf(why, why_size, "the NFS service at %s, port %u: %s", loop->address,
+			 loop->port, text);
+	return err;
+}
+
 /* The first of the host's addresses that takes a connection, which it stays with: libnfs would look
  * the name up on each connection, and hold up the loop. */
 static int connect_any(struct nfs *nfs, const struct nfsc_params *params,
 		       struct nfsc_loop_params *loop, char *address, char *why, size_t why_size)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found, *a;
-	int err = -EADDRNOTAVAIL;
+	struct addrinfo *found, *a;
+	int err = resolve(params->host, NULL, loop->timeout_ms, &found);
 
-	snprintf(why, why_size, "no address is known for '%s'", params->host);
-	if (getaddrinfo(params->host, NULL, &hints, &found))
-		return err;
+	snprintf(why, why_size, "%s", err ? gai_strerror(err) : "the host has no address");
+	if (err)
+		return -EHOSTUNREACH;
+	err = -EADDRNOTAVAIL;
 	loop->address = address;
 	for (a = found; a && err; a = a->ai_next) {
 		if (!getnameinfo(a->ai_addr, a->ai_addrlen, address, NI_MAXHOST, NULL, 0,
 				 NI_NUMERICHOST))
-			err = nfsc_loop_open(loop, &nfs->loop, why, why_size);
+			err = connect_one(nfs, loop, why, why_size);
 	}
 	freeaddrinfo(found);
 	return err;
@@ -331,7 +343,7 @@ static int find_root(struct nfs *nfs, const struct nfsc_params *params, const ch
 	if (nfs->root)
 		err = nfs->version == 3 ? nfsc3_limits(nfs) : nfsc4_limits(nfs);
 	if (!nfs->root || err)
-		snprintf(why, why_size, "it doesn't tell of '%s': %s", params->export,
+		snprintf(why, why_size, "asking about '%s': %s", params->export,
 			 strerror(nfs->root ? -err : ENOMEM));
 	return nfs->root ? err : -ENOMEM;
 }
