@@ -26,11 +26,13 @@ static const char *volume_dev;
 
 static const struct argp_option options[] = {
 	{ "server", KEY_SERVER, "ADDRESS", 0, "tcp:HOST:PORT or unix:PATH", 1 },
-	{ "aname", KEY_ANAME, "NAME", 0, "What to attach to (default: '')", 1 },
+	{ "aname", KEY_ANAME, "NAME", 0,
+	  "What to attach to: for most servers the exported folder (default: empty)", 1 },
 	{ "uname", KEY_UNAME, "NAME", 0, "Who to attach as (default: the login name)", 1 },
-	{ "msize", KEY_MSIZE, "N", 0, "Longest 9P message, bytes (default 65536)", 1 },
+	{ "msize", KEY_MSIZE, "N[K|M]", 0,
+	  "Longest 9P message to agree on, bytes: 256 to 64M (default 64K)", 1 },
 	{ "volume-dev", KEY_VOLUME_DEV, "NAME", 0,
-	  "What the server is called in the cache (default: HOST:PORT, or the socket's path)", 2 },
+	  "Name of the server in the cache's keys (default: HOST:PORT, or the socket's path)", 2 },
 	{ 0 },
 };
 
@@ -47,7 +49,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		opt.uname = arg;
 		return 0;
 	case KEY_MSIZE:
-		opt.msize = (uint32_t)options_number(state, "--msize", arg, 64 << 20, "KM");
+		opt.msize = (uint32_t)options_number(state, "--msize", arg, P9_MSIZE_MIN,
+						     P9_MSIZE_MAX, "KM");
 		return 0;
 	case KEY_VOLUME_DEV:
 		volume_dev = arg;

@@ -45,9 +45,10 @@ static int attach(struct nine *fs, struct nine_link *l, char *why, size_t why_si
 	if (!err && !LIST_EMPTY(&fs->links) && attr.qid.path != fs->root_path)
 		err = -ESTALE;
 	if (err)
-		snprintf(why, why_size, "attaching to '%s' as %s: %s", fs->opt.aname,
+		snprintf(why, why_size, "attaching to '%s' as %s: %s%s", fs->opt.aname,
 			 fs->opt.uname,
-			 p9_error(l->client) ? p9_error_text(l->client) : strerror(-err));
+			 p9_error(l->client) ? p9_error_text(l->client) : strerror(-err),
+			 *fs->opt.aname ? "" : " (--aname names the exported folder)");
 	else
 		fs->root_path = attr.qid.path;
 	return err;

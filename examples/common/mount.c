@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <mntent.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,17 +160,43 @@ static void inode_gone(void *arg, struct inode *in)
 
 /* --- The command ------------------------------------------------------------------------------ */
 
-static int check_mount_point(const char *mnt)
+/* Is the one that is seen at @mnt of this program? Whoever mounts over that again has hardly meant
+ * to, and would be left with two after the next unmount. Others are covered, as mount(8) does. */
+static bool is_ours(const struct session *s, const char *mnt)
+{
+	FILE *list = setmntent("/proc/self/mounts", "re");
+	char type[64], line[2 * PATH_MAX + 4096];
+	struct mntent entry;
+	bool ours = false;
+
+	snprintf(type, sizeof(type), "fuse.%s", s->program->name);
+	while (list && getmntent_r(list, &entry, line, sizeof(line))) {
+		if (!strcmp(entry.mnt_dir, mnt))
+			ours = !strcmp(entry.mnt_type, type);
+	}
+	if (list)
+		endmntent(list);
+	return ours;
+}
+
+static int check_mount_point(const struct session *s, const char *mnt)
 {
 	struct stat st;
 
 	if (stat(mnt, &st)) {
-		say(mnt, "%s", strerror(errno));
-		return -errno;
+		say(mnt, "%s%s", strerror(errno),
+		    errno == ENOTCONN ? " (the program behind this mount is gone: fusermount3 -u)"
+				      : "");
+		return -EINVAL;
 	}
 	if (!S_ISDIR(st.st_mode)) {
 		say(mnt, "is not a directory");
 		return -ENOTDIR;
+	}
+	if (is_ours(s, mnt)) {
+		say(mnt, "%s is mounted there already (fusermount3 -u unmounts it)",
+		    s->program->name);
+		return -EBUSY;
 	}
 	return 0;
 }
@@ -218,7 +246,7 @@ int cmd_mount(struct session *s)
 	struct mount m = { .s = s, .ops = s->fs->ops, .dirs_lock = PTHREAD_MUTEX_INITIALIZER };
 	int err;
 
-	if (check_mount_point(s->opt->local))
+	if (check_mount_point(s, s->opt->local))
 		return EXIT_FAILED;
 	err = mount_options_parse(&m.opt, s, s->opt->mount_options);
 	if (err) {

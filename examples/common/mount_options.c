@@ -16,24 +16,24 @@
 
 static int wrong(const char *option, const char *why)
 {
-	say("mount -o", "%s: %s", option, why);
+	say("mount", "-o %s: %s", option, why);
 	return -EINVAL;
 }
 
 /* --- Values ----------------------------------------------------------------------------------- */
 
-static int take_actimeo(struct mount_options *o, const char *value)
+static int take_actimeo(struct mount_options *o, const char *option, const char *value)
 {
 	char *end;
 
 	errno = 0;
 	o->actimeo = strtod(value, &end);
 	if (!*value || *end || errno || !(o->actimeo >= 0 && o->actimeo <= 1e9))
-		return wrong("actimeo", "is a number of seconds");
+		return wrong(option, "not a number of seconds from 0 to 1000000000");
 	return 0;
 }
 
-static int take_threads(struct mount_options *o, const char *value)
+static int take_threads(struct mount_options *o, const char *option, const char *value)
 {
 	unsigned long n;
 	char *end;
@@ -41,7 +41,7 @@ static int take_threads(struct mount_options *o, const char *value)
 	errno = 0;
 	n = strtoul(value, &end, 10);
 	if (*value < '0' || *value > '9' || *end || errno || n < 1 || n > MOST_THREADS)
-		return wrong("max_threads", "is a number from 1 to 1024");
+		return wrong(option, "not a number from 1 to 1024");
 	o->max_threads = (unsigned int)n;
 	return 0;
 }
@@ -87,17 +87,35 @@ static bool take_flag(struct mount_options *o, const char *option)
 	return true;
 }
 
+/* An option that is known may only lack its value. */
+static int refuse(const char *option)
+{
+	static const char *const wants[] = {
+		"actimeo=SECONDS", "max_threads=N", "fsname=NAME", "subtype=NAME",
+	};
+	char why[64];
+
+	for (size_t i = 0; i < sizeof(wants) / sizeof(*wants); i++) {
+		if (strlen(option) != strcspn(wants[i], "=") ||
+		    strncmp(option, wants[i], strlen(option)))
+			continue;
+		snprintf(why, sizeof(why), "wants a value: %s", wants[i]);
+		return wrong(option, why);
+	}
+	return wrong(option, "unknown");
+}
+
 static int take(struct mount_options *o, const char *option)
 {
 	if (!*option || take_flag(o, option))
 		return 0;
 	if (!strncmp(option, "actimeo=", 8))
-		return take_actimeo(o, option + 8);
+		return take_actimeo(o, option, option + 8);
 	if (!strncmp(option, "max_threads=", 12))
-		return take_threads(o, option + 12);
+		return take_threads(o, option, option + 12);
 	if (is_theirs(option))
 		return pass_on(o, option);
-	return wrong(option, "unknown");
+	return refuse(option);
 }
 
 /* --- What libfuse is told --------------------------------------------------------------------- */

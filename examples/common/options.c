@@ -3,11 +3,13 @@
  * options.c - the command line: options, then a command, which has options of its own.
  *
  * argp does the work twice: once up to the command, once for what comes after it, so that
- * "fsc9p cat --help" tells of cat only. The protocol's options are an argp child of the first.
+ * "fsc9p cat --help" tells of cat only; the general options are taken there too, but hidden. The
+ * protocol's options are an argp child.
  */
 #include "options.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 #include "stats.h"
 
 #define DEFAULT_CLOCK_SLACK_S 10
+#define HIDDEN_MOST 16 /* options that a program, or all of them, may have */
 
 enum key {
 	/* Far from those of the protocol. */
@@ -36,8 +39,31 @@ mode_t options_umask(void)
 
 /* --- Values ----------------------------------------------------------------------------------- */
 
+/* As it could be given. */
+static const char *number_text(char *text, size_t size, uint64_t n, const char *suffixes)
+{
+	const char *suffix = NULL;
+
+	while (n && n % 1024 == 0 && *suffixes) {
+		n /= 1024;
+		suffix = suffixes++;
+	}
+	snprintf(text, size, "%" PRIu64 "%.1s", n, suffix ? suffix : "");
+	return text;
+}
+
+static void refuse_number(const struct argp_state *state, const char *what, const char *arg,
+			  uint64_t min, uint64_t max, const char *suffixes)
+{
+	char least[24], most[24];
+
+	argp_error(state, "%s: '%s' is not a number from %s to %s", what, arg,
+		   number_text(least, sizeof(least), min, suffixes),
+		   number_text(most, sizeof(most), max, suffixes));
+}
+
 uint64_t options_number(const struct argp_state *state, const char *what, const char *arg,
-			uint64_t max, const char *suffixes)
+			uint64_t min, uint64_t max, const char *suffixes)
 {
 	unsigned long long n;
 	const char *suffix;
@@ -50,8 +76,8 @@ uint64_t options_number(const struct argp_state *state, const char *what, const 
 		shift = 10 * (unsigned int)(suffix - suffixes + 1);
 		end++;
 	}
-	if (*arg < '0' || *arg > '9' || *end || errno || n > max >> shift)
-		argp_error(state, "%s: '%s' is not a number that will do", what, arg);
+	if (*arg < '0' || *arg > '9' || *end || errno || n > max >> shift || n << shift < min)
+		refuse_number(state, what, arg, min, max, suffixes);
 	return n << shift;
 }
 
@@ -67,6 +93,54 @@ static const char *all_of(const struct argp_state *state, const char *more)
 	return all;
 }
 
+/* --- On either side of the command ------------------------------------------------------------ */
+
+static const struct argp_option options[] = {
+	{ "cache", KEY_CACHE, "DIR", 0,
+	  "Directory of the cache, made if needed (default: ${XDG_CACHE_HOME:-~/.cache}/ and this "
+	  "program's name)", 2 },
+	{ "cache-size", KEY_CACHE_SIZE, "BYTES[K|M|G|T]", 0,
+	  "The most disk space it may occupy (default: 10G, or half of what was free when it was "
+	  "made)", 2 },
+	{ "no-cache", KEY_NO_CACHE, NULL, 0, "Read everything from the server, keep nothing", 2 },
+	{ "clock-slack", KEY_CLOCK_SLACK, "SECONDS", 0,
+	  "How far the server's clock may be off from ours (default 10). Of a file changed less than "
+	  "this long ago, what is read in the first 20 ms is not kept", 2 },
+	{ "stats", KEY_STATS, "FILE", 0, "Write counters to FILE at the end, as JSON", 3 },
+	{ "verbose", 'v', NULL, 0, "Log what the cache does, not only what goes wrong with it", 3 },
+	{ 0 },
+};
+
+static error_t parse_shared(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case KEY_CACHE:
+		o->cache = arg;
+		return 0;
+	case KEY_CACHE_SIZE:
+		o->cache_size = options_number(state, "--cache-size", arg, 1, INT64_MAX, "KMGT");
+		return 0;
+	case KEY_NO_CACHE:
+		o->no_cache = true;
+		return 0;
+	case KEY_CLOCK_SLACK:
+		o->clock_slack_s = (uint32_t)options_number(state, "--clock-slack", arg, 0,
+							    UINT32_MAX, "");
+		return 0;
+	case KEY_STATS:
+		o->stats = arg;
+		stats_file(arg);
+		return 0;
+	case 'v':
+		o->verbose = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 /* --- After the command ------------------------------------------------------------------------ */
 
 static const struct argp_option ls_options[] = {
@@ -75,23 +149,34 @@ static const struct argp_option ls_options[] = {
 };
 
 static const struct argp_option get_options[] = {
-	{ "recursive", 'r', NULL, 0, "Copy a directory and all below it but symbolic links", 0 },
+	{ "recursive", 'r', NULL, 0,
+	  "Copy a directory and everything below it except symbolic links", 0 },
 	{ 0 },
 };
 
 static const struct argp_option cat_options[] = {
-	{ "offset", KEY_OFFSET, "N", 0, "Begin at this byte", 0 },
-	{ "length", KEY_LENGTH, "N", 0, "Write at most so many bytes", 0 },
+	{ "offset", KEY_OFFSET, "N[K|M|G|T]", 0, "Begin at this byte", 0 },
+	{ "length", KEY_LENGTH, "N[K|M|G|T]", 0, "Write at most this many bytes", 0 },
 	{ 0 },
 };
 
+#define MOUNT_OPTION(name, doc) { name, 0, NULL, OPTION_DOC | OPTION_NO_USAGE, doc, 2 }
+
 static const struct argp_option mount_options[] = {
-	{ NULL, 'f', NULL, 0, "Stay in the foreground", 0 },
-	{ NULL, 'o', "OPTION[,...]", 0,
-	  "actimeo=SECONDS: believe attributes and names for so long, also when a file is opened "
-	  "(default: 1 for stat and look-ups; each open asks the server); allow_other; ro; "
-	  "default_permissions; sole_writer: nobody else changes the export, so that what is written "
-	  "stays in the cache; nopassthrough; max_threads=N; and mount(8)'s own", 0 },
+	{ NULL, 'f', NULL, 0, "Stay in the foreground", 1 },
+	{ NULL, 'o', "OPTION[,...]", 0, "Mount options", 1 },
+	{ NULL, 0, NULL, 0, "Mount options:", 2 },
+	MOUNT_OPTION("actimeo=SECONDS",
+		     "Believe names and attributes for this long, when a file is opened too (default: 1 "
+		     "second for stat and look-ups; every open asks the server)"),
+	MOUNT_OPTION("sole_writer",
+		     "Nobody else changes files that are written to here: what is written is cached"),
+	MOUNT_OPTION("ro", "Read-only"),
+	MOUNT_OPTION("allow_other", "Let other users in; implies default_permissions"),
+	MOUNT_OPTION("default_permissions", "The kernel checks permissions by mode and owner"),
+	MOUNT_OPTION("nopassthrough", "The kernel never reads cached files by itself"),
+	MOUNT_OPTION("max_threads=N", "Serve at most this many requests at once (default 64)"),
+	MOUNT_OPTION("nosuid, noexec, noatime, fsname=NAME, ...", "As of mount(8) and FUSE"),
 	{ 0 },
 };
 
@@ -169,6 +254,9 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o;
+		return 0;
 	case 'l':
 		o->long_format = true;
 		return 0;
@@ -182,10 +270,10 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
 		o->mount_options = all_of(state, arg);
 		return 0;
 	case KEY_OFFSET:
-		o->offset = options_number(state, "--offset", arg, INT64_MAX, "KMGT");
+		o->offset = options_number(state, "--offset", arg, 0, INT64_MAX, "KMGT");
 		return 0;
 	case KEY_LENGTH:
-		o->length = options_number(state, "--length", arg, INT64_MAX, "KMGT");
+		o->length = options_number(state, "--length", arg, 0, INT64_MAX, "KMGT");
 		return 0;
 	case ARGP_KEY_ARGS:
 		take_arguments(state, o, info_of(o));
@@ -198,37 +286,48 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static void parse_rest(struct options *o, const char *program, int argc, char **argv)
+/* What may stand before the command may also stand after it, but --help has it in one place. */
+static void hide(const struct argp *from, struct argp *to, struct argp_option *hidden)
 {
+	size_t i;
+
+	for (i = 0; i < HIDDEN_MOST - 1 && (from->options[i].name || from->options[i].key);
+	     i++) {
+		hidden[i] = from->options[i];
+		hidden[i].flags |= OPTION_HIDDEN;
+	}
+	hidden[i] = (struct argp_option){ 0 };
+	*to = (struct argp){ .options = hidden, .parser = from->parser };
+}
+
+static void parse_rest(struct options *o, const struct program *program, int argc, char **argv)
+{
+	const struct argp shared = { .options = options, .parser = parse_shared };
 	const struct command_info *info = info_of(o);
+	struct argp_option hidden[2][HIDDEN_MOST];
+	struct argp also[2];
+	const struct argp_child children[] = { { &also[0], 0, NULL, 0 }, { &also[1], 0, NULL, 0 },
+					       { 0 } };
+	static char full[64]; /* what its messages begin with */
+	char doc[512];
 	const struct argp argp = {
 		.options = info->options,
 		.parser = parse_command,
 		.args_doc = info->args,
-		.doc = info->doc,
+		.doc = doc,
+		.children = children,
 	};
-	static char full[64]; /* what its messages begin with */
 
-	snprintf(full, sizeof(full), "%s %s", program, info->name);
+	hide(&shared, &also[0], hidden[0]);
+	hide(program->options->argp, &also[1], hidden[1]);
+	snprintf(doc, sizeof(doc), "%s\vThe options that %s --help lists may stand here as well.",
+		 info->doc, program->name);
+	snprintf(full, sizeof(full), "%s %s", program->name, info->name);
 	argv[0] = full;
 	argp_parse(&argp, argc, argv, 0, NULL, o);
 }
 
 /* --- Before the command ----------------------------------------------------------------------- */
-
-static const struct argp_option options[] = {
-	{ "cache", KEY_CACHE, "DIR", 0,
-	  "Where the cache is, or is made (default: ${XDG_CACHE_HOME:-~/.cache}/ and this program's name)", 2 },
-	{ "cache-size", KEY_CACHE_SIZE, "BYTES[K|M|G]", 0,
-	  "The most that it may occupy (default: 10G, or half of what was free at first)", 2 },
-	{ "no-cache", KEY_NO_CACHE, NULL, 0, "Read everything from the server, keep nothing", 2 },
-	{ "clock-slack", KEY_CLOCK_SLACK, "SECONDS", 0,
-	  "How far the server's clock may be from ours (default 10). Of a file changed less than "
-	  "this ago, what is read in the first 20 ms is not kept", 2 },
-	{ "stats", KEY_STATS, "FILE", 0, "Write what was counted to FILE, as JSON", 3 },
-	{ "verbose", 'v', NULL, 0, "Tell more about the cache", 3 },
-	{ 0 },
-};
 
 static void take_command(struct argp_state *state, struct options *o, const char *name)
 {
@@ -247,38 +346,15 @@ static void take_command(struct argp_state *state, struct options *o, const char
 
 static error_t parse_global(int key, char *arg, struct argp_state *state)
 {
-	struct options *o = state->input;
-
 	switch (key) {
-	case KEY_CACHE:
-		o->cache = arg;
-		return 0;
-	case KEY_CACHE_SIZE:
-		o->cache_size = options_number(state, "--cache-size", arg, INT64_MAX, "KMGT");
-		if (!o->cache_size)
-			argp_error(state, "--cache-size: 0 is no size; there is --no-cache");
-		return 0;
-	case KEY_NO_CACHE:
-		o->no_cache = true;
-		return 0;
-	case KEY_CLOCK_SLACK:
-		o->clock_slack_s = (uint32_t)options_number(state, "--clock-slack", arg, UINT32_MAX, "");
-		return 0;
-	case KEY_STATS:
-		o->stats = arg;
-		stats_file(arg);
-		return 0;
-	case 'v':
-		o->verbose = true;
-		return 0;
 	case ARGP_KEY_ARG:
-		take_command(state, o, arg);
+		take_command(state, state->input, arg);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "no command");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_shared(key, arg, state);
 	}
 }
 
@@ -295,9 +371,10 @@ static void prepare(const struct program *program)
 	static char doc[1024];
 
 	snprintf(doc, sizeof(doc),
-		 "%s\vPATH begins at the root of what the server exports. The exit status is 0 if all "
-		 "was delivered, 2 for a mistake on the command line, 128 and its number after a "
-		 "signal, and else 1.", program->doc);
+		 "%s\vOptions may also follow the command, which has some of its own: see `%s COMMAND "
+		 "--help'. PATH starts at the root of the export. Exit status: 0 if everything was "
+		 "delivered, 2 for a mistake on the command line, 128+N after signal N, otherwise 1.",
+		 program->doc, program->name);
 	argp.doc = doc;
 	argp.children = program->options;
 	argp_program_version = program->version;
@@ -320,7 +397,7 @@ void options_parse(struct options *o, const struct program *program, int argc, c
 	/* In order, as an option that comes after the command isn't ours. */
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, o);
 	stats_command(o->command_name);
-	parse_rest(o, program->name, (int)o->nr_paths, o->paths);
+	parse_rest(o, program, (int)o->nr_paths, o->paths);
 	missing = program->check();
 	if (missing) {
 		fprintf(stderr, "%s: %s\n", program->name, missing);

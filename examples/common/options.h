@@ -45,9 +45,9 @@ void options_parse(struct options *o, const struct program *program, int argc, c
 /* [any thread] The process's, as it was when that was called. */
 mode_t options_umask(void);
 
-/* For parsers: @arg as a number of at most @max, or a usage error that names @what. @suffixes, as
- * "KMG": each stands for 1024 times the one before. */
+/* For parsers: @arg as a number from @min to @max, or a usage error that names @what and these.
+ * @suffixes, as "KMG": each stands for 1024 times the one before. */
 uint64_t options_number(const struct argp_state *state, const char *what, const char *arg,
-			uint64_t max, const char *suffixes);
+			uint64_t min, uint64_t max, const char *suffixes);
 
 #endif

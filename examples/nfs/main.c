@@ -33,13 +33,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		server = arg;
 		return 0;
 	case KEY_VERSION:
-		opt.version = (int)options_number(state, "--nfs-version", arg, 4, "");
-		if (opt.version < 3)
-			argp_error(state, "--nfs-version: 3 or 4");
+		opt.version = (int)options_number(state, "--nfs-version", arg, 3, 4, "");
 		return 0;
 	case KEY_MOUNT_PORT:
 		opt.mount_port =
-			(uint16_t)options_number(state, "--mount-port", arg, UINT16_MAX, "");
+			(uint16_t)options_number(state, "--mount-port", arg, 1, UINT16_MAX, "");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -12,12 +12,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "loop_int.h"
 
 struct question {
 	int (*ask)(struct question *q, struct rpc_context *rpc);
-	bool answered;
+	bool connected, answered;
 	int err;
 	const char *export;
 	struct nfsc_fh *fh;
@@ -72,16 +73,27 @@ static void connected(struct rpc_context *rpc, int status, void *data, void *pri
 	struct question *q = priv;
 
 	(void)data;
-	if (status == RPC_STATUS_SUCCESS && !q->ask(q, rpc))
+	q->connected = status == RPC_STATUS_SUCCESS;
+	if (q->connected && !q->ask(q, rpc))
 		return;
 	q->answered = true;
 	q->err = -ECONNREFUSED;
+}
+
+/* Why it can't be connected to: libnfs would take the reason, and tell none. 0: it can. */
+static int socket_error(struct rpc_context *rpc)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	return getsockopt(rpc_get_fd(rpc), SOL_SOCKET, SO_ERROR, &err, &len) ? 0 : -err;
 }
 
 static int wait_for_answer(struct rpc_context *rpc, struct question *q, uint32_t timeout_ms)
 {
 	uint64_t end = nfsc_now_ms() + timeout_ms, now;
 	struct pollfd fd;
+	int err;
 
 	while (!q->answered) {
 		now = nfsc_now_ms();
@@ -89,8 +101,12 @@ static int wait_for_answer(struct rpc_context *rpc, struct question *q, uint32_t
 			return -ETIMEDOUT;
 		fd.fd = rpc_get_fd(rpc);
 		fd.events = (short)rpc_which_events(rpc);
-		if (poll(&fd, 1, (int)(end - now)) > 0 && rpc_service(rpc, fd.revents) &&
-		    !q->answered)
+		if (poll(&fd, 1, (int)(end - now)) <= 0)
+			continue;
+		err = fd.revents & (POLLERR | POLLHUP) ? socket_error(rpc) : 0;
+		if (err)
+			return err;
+		if (rpc_service(rpc, fd.revents) && !q->answered)
 			return -ECONNRESET;
 	}
 	return q->err;
@@ -109,6 +125,18 @@ static int ask(const char *address, uint16_t port, struct question *q, uint32_t 
 	return err;
 }
 
+/* A line for people on what @q came to. */
+static void explain(const struct question *q, const char *service, const char *address,
+		    uint16_t port, const char *wanted, int err, char *why, size_t why_size)
+{
+	if (!q->connected)
+		snprintf(why, why_size, "%s at %s, port %u: %s", service, address, port,
+			 strerror(-err));
+	else
+		snprintf(why, why_size, "%s at %s, port %u, %s: %s", service, address, port,
+			 wanted, strerror(-err));
+}
+
 int nfsc_mountd_root(const char *address, uint16_t port, const char *export, uint32_t timeout_ms,
 		     struct nfsc_fh *out, char *why, size_t why_size)
 {
@@ -119,16 +147,15 @@ int nfsc_mountd_root(const char *address, uint16_t port, const char *export, uin
 	if (!port) {
 		err = ask(address, PMAP_PORT, &where, timeout_ms);
 		if (err) {
-			snprintf(why, why_size,
-				 "rpcbind doesn't tell where its mount daemon is: %s",
-				 strerror(-err));
+			explain(&where, "rpcbind", address, PMAP_PORT,
+				"names no mount daemon for version 3", err, why, why_size);
 			return err;
 		}
 		port = (uint16_t)where.port;
 	}
 	err = ask(address, port, &root, timeout_ms);
 	if (err)
-		snprintf(why, why_size, "its mount daemon doesn't give '%s': %s", export,
-			 strerror(-err));
+		explain(&root, "the mount daemon", address, port, "refuses the export", err, why,
+			why_size);
 	return err;
 }

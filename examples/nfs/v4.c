@@ -341,7 +341,7 @@ int nfsc4_root(struct nfs *nfs, const char *export, struct nfsc_fh *out, char *w
 		export += len + (export[len] == '/');
 	}
 	if (err)
-		snprintf(why, why_size, "it has no '%s': %s", export, strerror(-err));
+		snprintf(why, why_size, "looking up '%s': %s", export, strerror(-err));
 	return err;
 }
 

@@ -67,10 +67,43 @@ mounting "$tmp/none"
 refused 1 none
 mounting "$export/file"
 refused 1 'not a directory'
-for option in actimeo=x actimeo=-1 max_threads=0 max_threads=x frobnicate; do
+for option in actimeo=x actimeo=-1 max_threads=0 max_threads=x; do
 	mounting -o "ro,$option" "$tmp/a"
-	refused 2 "${option%=*}"
+	refused 2 "-o $option: not a number"
 done
+for option in actimeo max_threads fsname; do
+	mounting -o "ro,$option" "$tmp/a"
+	refused 2 "-o $option: wants a value: $option="
+done
+for option in frobnicate act f ro=1; do
+	mounting -o "ro,$option" "$tmp/a"
+	refused 2 "-o $option: unknown"
+done
+
+begin "where it is mounted already"
+mounting "$tmp/a"
+status_is 0
+mounting "$tmp/a"
+status_is 1
+says 'fsc9p is mounted there already'
+[ "$(grep -c " $tmp/a " /proc/self/mountinfo)" = 1 ] || wrong "there are two"
+unmounted
+mount -t tmpfs none "$tmp/a"
+mounting "$tmp/a"
+status_is 0
+[ "$(cat "$tmp/a/file")" = hello ] || wrong "it doesn't cover what else was mounted"
+unmounted
+umount "$tmp/a"
+
+begin "where a mount has lost its program"
+mounting "$tmp/a"
+status_is 0
+pkill -KILL -f -- "^$program .*mount.* $tmp/a\$"
+wait_until 10 daemon_gone || wrong "it can't be killed"
+mounting "$tmp/a"
+status_is 1
+says 'fusermount3 -u'
+fusermount3 -u "$tmp/a"
 
 mkdir "$tmp/b"
 begin "mounted again before the one before has let go of the cache"

@@ -143,7 +143,16 @@ client --nfs-version 5 ls /
 client --server "tcp:127.0.0.1" ls /
 [ "$status" = 2 ] || wrong "no URL: status $status"
 client --server "nfs://127.0.0.1:9$NFS_EXPORT" ls /
-[ "$status" = 1 ] && grep -q refused "$tmp/err" || wrong "no server: status $status"
+[ "$status" = 1 ] && grep -q 'the NFS service at 127.0.0.1, port 9: .*refused' "$tmp/err" ||
+	wrong "no server: status $status"
+if [ "$NFS_VERSION" = 3 ]; then
+	client --mount-port 9 ls /
+	[ "$status" = 1 ] && grep -q 'the mount daemon at 127.0.0.1, port 9: .*refused' "$tmp/err" ||
+		wrong "no mount daemon: status $status"
+	client --server "nfs://127.0.0.1:$NFS_PORT/none" ls /
+	[ "$status" = 1 ] && grep -q "port $NFS_MOUNT_PORT, refuses the export: " "$tmp/err" ||
+		wrong "no such export: status $status"
+fi
 
 # ---- the mount ----
 
@@ -202,4 +211,18 @@ wait "$reader" && cmp "$tmp/read" "$export/file" || wrong "a read over the resta
 echo after >"$mnt/after" && [ "$(cat "$export/after")" = after ] || wrong "a write after it"
 umount "$mnt" || wrong "umount"
 wait_until 30 no_client || wrong "it is still running"
+
+if [ "$NFS_VERSION" = 3 ]; then
+	by_rpcbind() {
+		"$program" --no-cache --server "nfs://127.0.0.1:$NFS_PORT$NFS_EXPORT" ls / \
+			>"$tmp/out" 2>"$tmp/err"
+	}
+
+	begin "the mount daemon's port, as rpcbind tells it"
+	by_rpcbind || wrong "$(cat "$tmp/err")"
+	begin "no rpcbind"
+	pkill -x rpcbind # of this test's own world of processes
+	by_rpcbind
+	grep -q 'rpcbind at 127.0.0.1, port 111: .*refused' "$tmp/err" || wrong "nothing of it"
+fi
 finish

@@ -53,6 +53,54 @@ mistakes() {
 	refused "$@" cat --length x file
 	refused "$@" cat ../file
 	refused "$@" --server
+	refused "$@" cat --msize 1 file
+}
+
+# A number that is out of range: which one, and what would do.
+ranges() {
+	set -- --server "$server" --aname "$export" --cache "$cache"
+	while read -r option value least most; do
+		refused "$@" "$option" "$value" cat file
+		says "$option: '$value' is not a number from $least to $most"
+	done <<-END
+		--msize 1 256 64M
+		--msize 255 256 64M
+		--msize 65M 256 64M
+		--msize 18446744073709551616 256 64M
+		--cache-size 0 1 9223372036854775807
+		--clock-slack 4294967296 0 4294967295
+	END
+}
+
+# What stands before the command may stand after it.
+after_the_command() {
+	begin "options after the command"
+	for command in ls stat cat warm; do
+		bare $command -v --server "$server" file --aname "$export" --cache "$cache" \
+			--msize 300
+		status_is 0
+	done
+	[ -d "$cache" ] || wrong "--cache was not heeded"
+	bare cat --server "$server" file --aname "$export" --no-cache
+	status_is 0
+	out_is "$export/file"
+	bare cat --help
+	! grep -q -e --aname "$tmp/out" || wrong "cat --help tells of all options"
+	rm -rf "$cache"
+}
+
+# The address once.
+addresses() {
+	for address in "unix:$tmp/no.sock" tcp:127.0.0.1:1 tcp:no.such.host.invalid:564 tcp:x; do
+		begin "$address"
+		bare --server "$address" cat file
+		status_is 1
+		[ "$(grep -o -e "${address#*:}" "$tmp/err" | wc -l)" = 1 ] ||
+			wrong "the address is not there once"
+	done
+	begin "no --aname"
+	bare --server "$server" --no-cache cat file
+	[ "$status" = 0 ] || says --aname
 }
 
 # Statistics as one flat JSON object, with at least these.
@@ -173,6 +221,9 @@ others() {
 }
 
 mistakes
+ranges
+addresses
+after_the_command
 statistics
 others
 finish
