@@ -56,6 +56,18 @@ void reply_attr(fuse_req_t req, struct inode *in, const struct netfs_attr *attr)
 	fuse_reply_attr(req, &st, mount_of(req)->attr_timeout);
 }
 
+/* The same of attributes that arrived a while ago, and are believed for the rest of their time. */
+static void reply_believed(fuse_req_t req, struct inode *in, const struct netfs_attr *attr)
+{
+	struct mount *m = mount_of(req);
+	double age = (double)(fsc_clock_ms() - attr->arrived_ms) / 1000;
+	struct stat st;
+
+	stat_of(in, attr, &st);
+	inode_attr_told(in, attr);
+	fuse_reply_attr(req, &st, age < m->attr_timeout ? m->attr_timeout - age : 0);
+}
+
 int make_entry(struct mount *m, struct inode *dir, const char *name, struct netfs_node *node,
 	       const struct netfs_attr *attr, struct fuse_entry_param *e, struct inode **out)
 {
@@ -161,13 +173,38 @@ int fetch_attr(struct mount *m, struct inode *in, struct open_file *file, struct
 	return 0;
 }
 
+/*
+ * The kernel also asks within the time that it was given: each read makes it doubt the atime, and
+ * each name that comes or goes the directory. What this client changed isn't believed any more; but
+ * of a file with several names only one is known here, so a name that was removed or moved may have
+ * been one of it.
+ */
+static bool believed_attr(struct mount *m, struct inode *in, struct netfs_attr *attr)
+{
+	bool yes;
+
+	pthread_mutex_lock(&in->lock);
+	yes = mount_believes(m, in) &&
+	      (in->attr.st.st_nlink == 1 || S_ISDIR(in->type) ||
+	       in->attr_ms > atomic_load(&m->unknown_ms));
+	if (yes)
+		*attr = in->attr;
+	pthread_mutex_unlock(&in->lock);
+	return yes;
+}
+
 static void do_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req);
 	struct inode *in = inode_of(m, ino);
 	struct netfs_attr attr;
-	int err = fetch_attr(m, in, S_ISREG(in->type) ? file_of(fi) : NULL, &attr);
+	int err;
 
+	if (believed_attr(m, in, &attr)) {
+		reply_believed(req, in, &attr);
+		return;
+	}
+	err = fetch_attr(m, in, S_ISREG(in->type) ? file_of(fi) : NULL, &attr);
 	if (err)
 		reply_err(req, check_stale(m, in, err));
 	else

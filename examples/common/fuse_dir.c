@@ -206,7 +206,9 @@ static bool put_entry(struct listing *l, struct open_dir *d, struct entry *entry
 		return put_plain(l, name, entry->ino, entry->type, entry->next);
 	}
 	fits = put(l, name, &e, entry->next);
-	if (!fits)
+	if (fits)
+		inode_attr_told(in, entry->attr);
+	else
 		inode_forget(&m->inodes, in, 1);
 	return fits;
 }

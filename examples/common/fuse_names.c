@@ -185,6 +185,12 @@ static void name_gone(struct mount *m, struct inode *in, struct netfs_node *node
 	inode_forget(&m->inodes, in, 1);
 }
 
+/* Some file, which isn't known by that name, has changed with it. */
+static void changed_unknown(struct mount *m)
+{
+	atomic_store(&m->unknown_ms, fsc_clock_ms());
+}
+
 static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, bool is_dir)
 {
 	struct mount *m = mount_of(req);
@@ -196,6 +202,8 @@ static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, boo
 
 	netfs_node_put(dir_node);
 	name_gone(m, in, node, dir, name, err);
+	if (!in)
+		changed_unknown(m);
 	inode_attr_doubt(dir);
 	reply_err(req, check_stale(m, dir, err));
 }
@@ -243,6 +251,8 @@ static void do_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 			moved(m, over, dir, name);
 	}
 	name_gone(m, in, node, dir, name, -EEXIST);
+	if (!in || !over)
+		changed_unknown(m);
 	inode_attr_doubt(dir);
 	inode_attr_doubt(to_dir);
 	reply_err(req, check_stale(m, dir, err));

@@ -413,7 +413,9 @@ void inode_attr_doubt(struct inode *in)
 void inode_attr_told(struct inode *in, const struct netfs_attr *attr)
 {
 	pthread_mutex_lock(&in->lock);
-	if (same_attr(&in->attr, attr))
-		in->news = false;
+	in->news = !same_attr(&in->attr, attr);
+	/* One of the two is outdated, and the kernel isn't to go back to that. */
+	if (in->news)
+		in->attr_ms = 0;
 	pthread_mutex_unlock(&in->lock);
 }

@@ -48,6 +48,8 @@ struct mount {
 	const struct netfs_ops *ops;
 	struct mount_options opt;
 	double attr_timeout, entry_timeout; /* what the kernel is told, seconds */
+	/* fsc_clock_ms() when last a name was removed or moved that led to no known file. */
+	_Atomic uint64_t unknown_ms;
 	struct fuse_session *se;
 	struct inodes inodes;
 	struct passthrough *passthrough; /* NULL: not to be had */
