@@ -4,7 +4,8 @@
 # run.sh - install what is needed, build, run every test.
 #
 #   sh tests/run.sh [--long] [PART...]
-#   sh tests/run.sh --list
+#   sh tests/run.sh --list         the parts
+#   sh tests/run.sh --packages     Debian's names of what all of it takes
 #
 # On Debian 12, as root or as someone who may use sudo. Without PART, all of them. --long takes the
 # big numbers: new seeds, many more kills and cuts; stopped, it goes on where it was. Nothing is
@@ -395,13 +396,18 @@ for argument in "$@"; do
 		printf '%s\n' $parts
 		exit 0
 		;;
+	--packages)
+		# shellcheck disable=SC2086 # words
+		printf '%s\n' $packages
+		exit 0
+		;;
 	--long)
 		FSC_LONG=1
 		patience=20
 		limit=18000
 		;;
 	-*)
-		echo "usage: sh tests/run.sh [--long] [PART...], or --list; parts: $parts" >&2
+		echo "usage: sh tests/run.sh [--long] [PART...], --list or --packages; parts: $parts" >&2
 		exit 2
 		;;
 	*)
