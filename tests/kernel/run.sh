@@ -186,13 +186,12 @@ run_machine() {
 
 result() {
 	[ -n "$ended" ] || ended=$(sed -n 's/\r//; s/^guest: ended with //p' "$tmp/guest/out")
-	[ -n "$ended" ] || {
-		ended=125
-		tail -n 40 "$tmp/console" 2>/dev/null
-		tail -n 40 "$tmp/machine"
-	}
+	: "${ended:=125}"
 	[ "$ended" != 0 ] || ! grep -q '^guest: kernel: ' "$tmp/guest/out" || ended=99
-	[ "$ended" = 0 ] || [ "$ended" = 77 ] || tail -n 40 "$tmp/console" "$tmp/machine" 2>/dev/null
+	case $ended in
+	0 | 77 | 137) ;;
+	*) cat "$tmp/console" "$tmp/machine" 2>/dev/null | tail -n 60 ;;
+	esac
 	exit "$ended"
 }
 

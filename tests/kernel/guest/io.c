@@ -6,6 +6,7 @@
  *	io put FILE OFFSET SIZE SEED	the same, over a part of a file that is there
  *	io many DIR COUNT SIZE SEED	COUNT new files, DIR/0 and so on
  *	io read FILE...			reads each from end to end
+ *	io sum FILE...			a hash, the size and the name of each
  *	io readmany DIR COUNT		the same for DIR/0 and so on
  *	io rand FILE COUNT SEED		COUNT reads of 4 KiB, anywhere
  *	io same A B COUNT SEED		COUNT reads anywhere, of any length, of both: fails if they differ
@@ -95,6 +96,27 @@ static uint64_t read_all(const char *path)
 	return size;
 }
 
+static void sum(const char *path)
+{
+	int fd = open_file(path, O_RDONLY);
+	uint64_t hash = 0xcbf29ce484222325ull, size = 0;
+	ssize_t got;
+
+	while ((got = read(fd, buffer, CHUNK)) > 0) {
+		// what is left of a last word is not of this file
+		memset((char *)buffer + got, 0, -(size_t)got % 8);
+		for (ssize_t i = 0; i < (got + 7) / 8; i++) {
+			hash = (hash ^ buffer[i]) * 0x100000001b3ull;
+			hash ^= hash >> 29;
+		}
+		size += (uint64_t)got;
+	}
+	if (got < 0)
+		fail(path);
+	close(fd);
+	printf("%016llx %llu %s\n", (unsigned long long)hash, (unsigned long long)size, path);
+}
+
 static void read_files(char **paths, int count)
 {
 	double start = seconds(), size = 0;
@@ -173,6 +195,9 @@ int main(int argc, char **argv)
 		each_of_many(argv[2], number(argv[3]), (int64_t)number(argv[4]), number(argv[5]));
 	else if (!strcmp(what, "read"))
 		read_files(argv + 2, argc - 2);
+	else if (!strcmp(what, "sum"))
+		for (int i = 2; i < argc; i++)
+			sum(argv[i]);
 	else if (!strcmp(what, "readmany") && argc == 4)
 		each_of_many(argv[2], number(argv[3]), -1, 0);
 	else if (!strcmp(what, "rand") && argc == 5)

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# crash.sh - a machine that uses the cache is cut off, again and again: what it finds in the cache
+# afterwards is the server's bytes or nothing.
+#
+#	crash.sh [--stock] [--cut] [--cache ext4|xfs] [--seed N] KERNEL PROTOCOL ROUNDS
+#
+# Each round boots with the disks of the last (guest/crash.sh), and ends by kill -9. With --cut
+# (not UML) the cache's disk then loses writes that came after its last flush, as by a power cut
+# (cut.py). Server and network are the same machine's, but its disk loses nothing that it promised to keep.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib.sh"
+
+stock='' cut='' filesystem=ext4 seed=1
+while [ $# -gt 3 ]; do
+	case $1 in
+	--stock) stock=--stock ;;
+	--cut) cut=1 ;;
+	--cache) filesystem=$2 && shift ;;
+	--seed) seed=$2 && shift ;;
+	esac
+	shift
+done
+kernel=$1 protocol=$2 rounds=$3
+[ -z "$cut" ] || need python3
+
+# The disk as it was, and what reached it, make the disk as it could be.
+lose_power() {
+	python3 "$here/cut.py" "$tmp/before.img" "$tmp/log" "$seed" || die "no log"
+	mv "$tmp/before.img" "$tmp/machine/cache.img"
+}
+
+boot() { # OPTION...
+	# shellcheck disable=SC2086 # words
+	sh "$here/run.sh" $stock --cache "$filesystem" --keep "$tmp/machine" --kill CUT "$@" \
+		"$kernel" "$here/guest/crash.sh" "$protocol" "$seed"
+	status=$?
+	[ $status = 77 ] && skip "no such guest"
+	[ $status = 137 ] || die "seed $seed: status $status"
+}
+
+make_tmp
+round=0
+while [ $round -lt "$rounds" ]; do
+	if [ -n "$cut" ] && [ -f "$tmp/machine/cache.img" ]; then
+		cp --sparse=always "$tmp/machine/cache.img" "$tmp/before.img" || die "no space"
+		boot --log "$tmp/log"
+		lose_power
+	else
+		boot
+	fi
+	round=$((round + 1))
+	seed=$((seed + 1))
+done
+echo "$rounds rounds, $kernel, $protocol, $filesystem${cut:+, with writes lost}: only the server's bytes"

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# coherence.sh PROTOCOL [control] - what the mount shows is what the server has: cold, warm, after
+# every kind of change on either side, each with the page cache and without; and warm means from
+# the cache.
+#
+# control: the bytes in the cache are broken on the way. That has to be found.
+# shellcheck shell=sh
+
+. /guest/lib.sh
+. /guest/files.sh
+
+break_cache() {
+	find /cache/cache /cache/fscache -type f -size +8k 2>/dev/null | while read -r file; do
+		io put "$file" 4096 16 99
+	done
+	sync
+}
+
+serve "$1"
+make_files 1
+cache_up
+mount_cached
+compare_all cold
+compare_all "from the page cache"
+settle
+remount
+[ "${2-}" != control ] || break_cache
+
+compare_all_cached "warm"
+
+say "changed on the server, not mounted"
+umount /mnt
+forget
+change_server 2
+mount_cached
+compare_all "after a change on the server"
+settle
+remount
+compare_all_cached "warm again"
+
+say "changed through the mount"
+change_back /mnt 3
+change_files /mnt 4
+sync
+compare_all "after writes"
+forget
+compare_all "after writes, forgotten"
+settle
+remount
+compare_all "after writes, mounted again"
+settle
+remount
+compare_all_cached "warm after writes"
+
+say "both"
+io put /mnt/size-4194304 3000000 70000 5
+umount /mnt
+forget
+io put $served/size-4194304 3030000 10 6
+tick $served/size-4194304
+mount_cached
+compare_all "changed on both sides"
+
+umount /mnt
+cache_down
+finish
