@@ -7,7 +7,7 @@
 
 #include "internal.h"
 
-/* --- Helpers of the others ------------------------------------------------------------------------ */
+/* --- Helpers of the others -------------------------------------------------------------------- */
 
 struct closing {
 	struct work_struct work;
@@ -75,7 +75,7 @@ int fsc_kb_unlimited(struct fsc_kb *kb, int (*fn)(void *arg), void *arg)
 	return e.ret;
 }
 
-/* --- Of the whole backend --------------------------------------------------------------------------- */
+/* --- Of the whole backend --------------------------------------------------------------------- */
 
 static int make_lock_file(struct fsc_dir *root)
 {
@@ -209,8 +209,8 @@ static int op_sync_fs(struct fsc_backend *be)
 	return err;
 }
 
-/* What is closed by now may still have to be let go by workers, and a completion's last instructions
- * may still run: the module may be unloaded when this returns. */
+/* What is closed by now may still have to be let go by workers, and a completion's last
+ * instructions may still run: the module may be unloaded when this returns. */
 static void op_close(struct fsc_backend *be)
 {
 	struct fsc_kb *kb = fsc_kb_of(be);
@@ -263,7 +263,7 @@ static const struct fsc_backend_ops ops = {
 	.write = fsc_kb_write,
 };
 
-/* --- Opening ------------------------------------------------------------------------------------------ */
+/* --- Opening ---------------------------------------------------------------------------------- */
 
 /* Whoever else could write here could already have laid traps. */
 static int check_root(const struct path *root)

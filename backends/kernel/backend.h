@@ -9,8 +9,8 @@
  *              does its direction matter; it stays, with what it stands for, until @done. Of kind
  *              FSC_BUF_MEM: kernel memory, vmalloc()ed too, but no stack.
  *                struct fsc_gio gio = { .buf = { .mem = iter, .len = n, .kind = FSC_BUF_ITER } };
- * Completions  In interrupt context (most reads), on a work queue of the filesystem (most writes), or
- *              before the op returns. Another transfer may be asked for in one: a worker starts it.
+ * Completions  In interrupt context (most reads), on a work queue of the filesystem (most writes),
+ *              or before the op returns. Another transfer may be asked for in one: a worker starts it.
  * FSC_IO_MAY_BLOCK  The transfer ends before the op returns, except where it had to be given to a
  *              worker; then @done comes later, as without the flag.
  * Callers      Each operation that waits runs with the backend's credentials and without __GFP_FS,
@@ -31,7 +31,7 @@
  * kernel itself. Finds out what kind of filesystem it is and says so, and why, in one log line.
  * *@out is given to fsc_cache_open(), or to fsc_kernel_backend_close() if that fails.
  *   -ENOTDIR, -EPERM (owner, writable for others, or an idmapped mount), -EROFS, -ENOMEM,
- *   -EOPNOTSUPP (no direct I/O, O_TMPFILE, hole punching or user xattrs, or a block size over 4 KiB)
+ *   -EOPNOTSUPP (no direct I/O, O_TMPFILE, hole punching or user xattrs; a block size over 4 KiB)
  */
 int fsc_kernel_backend_open(const struct path *root, const struct cred *cred,
 			    struct fsc_backend **out);

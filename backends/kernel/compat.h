@@ -2,9 +2,9 @@
 /*
  * compat.h - every difference between the kernels that the module is built for (6.1 to 6.12).
  *
- * Kbuild looks for names in the kernel's headers and defines FSC_HAVE_*: stable kernels change their
- * interfaces without changing what LINUX_VERSION_CODE would have to be asked. A version is asked only
- * where the same names mean something else.
+ * compat.mk looks for names in the kernel's headers and defines FSC_HAVE_*: stable kernels change
+ * their interfaces too, so LINUX_VERSION_CODE doesn't tell. It is asked only where the same names
+ * mean something else.
  */
 #ifndef FSC_KERNEL_COMPAT_H
 #define FSC_KERNEL_COMPAT_H
@@ -17,7 +17,7 @@
 #include <linux/filelock.h>
 #endif
 
-/* --- Mounts whose owners are mapped: ours is not ------------------------------------------------ */
+/* --- Mounts whose owners are mapped: ours is not ---------------------------------------------- */
 
 #ifdef FSC_HAVE_IDMAP
 #define FSC_IDMAP (&nop_mnt_idmap)
@@ -35,7 +35,7 @@
 	} while (0)
 #endif
 
-/* --- Files -------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
 static inline struct file *fsc_open_tmpfile(const struct path *dir, int flags,
 					    const struct cred *cred)
@@ -67,11 +67,12 @@ static inline void fsc_first_byte_lock(struct file_lock *lock, struct file *file
 	lock->fl_end = 0;
 }
 
-/* --- Freezing ------------------------------------------------------------------------------------ */
+/* --- Freezing --------------------------------------------------------------------------------- */
 
 /*
- * Who keeps the filesystem from being frozen under a write. Since 6.8 vfs_iocb_iter_write() does, and
- * leaves to us only the end of what it started and didn't finish itself; before, all of it is ours.
+ * Who keeps the filesystem from being frozen under a write. Since 6.8 vfs_iocb_iter_write() does,
+ * and leaves to us only the end of what it started and didn't finish itself; before, all of it is
+ * ours.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define fsc_write_begins(iocb) ((void)(iocb))

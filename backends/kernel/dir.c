@@ -87,7 +87,7 @@ void fsc_kb_dir_close(struct fsc_dir *dir)
 	kfree(dir);
 }
 
-/* --- Reading ---------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 struct entry {
 	uint64_t after; /* where the next one is */
@@ -193,7 +193,7 @@ int fsc_kb_dir_next(struct fsc_dir *dir, uint64_t *pos, char *name, size_t size)
 	return 1;
 }
 
-/* --- Names ------------------------------------------------------------------------------------------- */
+/* --- Names ------------------------------------------------------------------------------------ */
 
 int fsc_kb_dir_stat(struct fsc_dir *dir, const char *name, struct fsc_stat *out)
 {

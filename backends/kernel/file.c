@@ -62,7 +62,7 @@ const struct inode *fsc_kernel_file_inode(const struct fsc_file *file)
 	return file_inode(file->file);
 }
 
-/* --- Files without a name ---------------------------------------------------------------------------- */
+/* --- Files without a name --------------------------------------------------------------------- */
 
 int fsc_kb_tmpfile(struct fsc_dir *dir, uint64_t size, struct fsc_file **out)
 {
@@ -106,7 +106,7 @@ leave:
 	return err;
 }
 
-/* --- Names that exist --------------------------------------------------------------------------------- */
+/* --- Names that exist ------------------------------------------------------------------------- */
 
 static int unlink_locked(struct fsc_kb_change *ch, const struct fsc_file *file)
 {
@@ -176,7 +176,7 @@ void fsc_kb_touch(struct fsc_file *file)
 	fsc_kb_leave(scope);
 }
 
-/* --- Contents ------------------------------------------------------------------------------------------- */
+/* --- Contents --------------------------------------------------------------------------------- */
 
 struct resize {
 	struct fsc_file *file;

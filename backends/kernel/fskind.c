@@ -26,7 +26,7 @@
 #define EXT4_DEFAULT_DATA_JOURNAL 0x20u
 #define EXT4_DEFAULT_NO_BARRIER 0x100u
 
-/* --- Options ----------------------------------------------------------------------------------------- */
+/* --- Options ---------------------------------------------------------------------------------- */
 
 /* Only of filesystems that ask nothing of the seq_file but its buffer. False: they didn't fit. */
 static bool read_options(struct super_block *sb, char *text, size_t size)
@@ -58,7 +58,7 @@ static bool append(char *text, size_t size, const char *option)
 	return strlcat(text, option, size) < size;
 }
 
-/* --- ext4 --------------------------------------------------------------------------------------------- */
+/* --- ext4 ------------------------------------------------------------------------------------- */
 
 struct on_disk {
 	uint32_t compat, journal_inode, defaults;
@@ -118,7 +118,7 @@ static void look_at_ext4(struct super_block *sb, struct fsc_kb_texts *texts,
 		f->ext4_options = texts->options;
 }
 
-/* --- The whole ----------------------------------------------------------------------------------------- */
+/* --- The whole -------------------------------------------------------------------------------- */
 
 void fsc_kb_look_at_super(struct super_block *sb, struct fsc_kb_texts *texts,
 			  struct fsc_fs_facts *f)

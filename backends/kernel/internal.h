@@ -88,7 +88,7 @@ static inline void fsc_kb_leave(struct fsc_kb_scope s)
 	revert_creds(s.cred);
 }
 
-/* --- backend.c ---------------------------------------------------------------------------------- */
+/* --- backend.c -------------------------------------------------------------------------------- */
 
 /* Drop the last reference: by a worker if that may take long or if closing would be put off. */
 void fsc_kb_put_file(struct fsc_kb *kb, struct file *file);
@@ -96,9 +96,9 @@ void fsc_kb_put_file(struct fsc_kb *kb, struct file *file);
  * is done for the cache, and kill it. */
 int fsc_kb_unlimited(struct fsc_kb *kb, int (*fn)(void *arg), void *arg);
 
-/* --- names.c: all of it inside a scope ------------------------------------------------------------ */
+/* --- names.c: all of it inside a scope -------------------------------------------------------- */
 
-/* A name that is going to change: the directory is locked, and the mount writable, until the end. */
+/* A name that is going to change: the directory is locked and the mount writable until the end. */
 struct fsc_kb_change {
 	struct fsc_kb *kb;
 	struct dentry *dir;
@@ -114,7 +114,7 @@ int fsc_kb_change_begin(struct fsc_dir *dir, const char *name, struct fsc_kb_cha
 void fsc_kb_change_end(struct fsc_kb_change *ch);
 int fsc_kb_getattr(struct fsc_kb *kb, struct dentry *dentry, struct fsc_stat *out);
 
-/* --- dir.c, file.c, xattr.c, io.c: operations of backend.h --------------------------------------- */
+/* --- dir.c, file.c, xattr.c, io.c: operations of backend.h ------------------------------------ */
 
 int fsc_kb_dir_open(struct fsc_backend *be, struct fsc_dir *parent, const char *name, bool create,
 		    struct fsc_dir **out);
@@ -150,7 +150,7 @@ void fsc_kb_write(struct fsc_io *io);
 /* One page, at once, in a scope: 0, -EIO if short, or a negative errno. */
 int fsc_kb_transfer_page(struct file *file, struct page *page, bool write);
 
-/* --- probe.c and fskind.c ------------------------------------------------------------------------ */
+/* --- probe.c and fskind.c --------------------------------------------------------------------- */
 
 struct fsc_fs_facts;
 

@@ -40,7 +40,7 @@ static struct fsc_io *io_of(struct fsc_kb_io *x)
 	return (struct fsc_io *)((char *)x - offsetof(struct fsc_io, backend));
 }
 
-/* --- Buffers -------------------------------------------------------------------------------------- */
+/* --- Buffers ---------------------------------------------------------------------------------- */
 
 /* 6.1's direct I/O takes no kernel addresses, so they are all turned into pages. */
 static int pages_of_vmalloc(struct fsc_kb_io *x, void *mem, size_t len, unsigned int *count)
@@ -99,7 +99,7 @@ static int make_iter(struct fsc_io *io, struct iov_iter *it)
 	return 0;
 }
 
-/* --- Ends ------------------------------------------------------------------------------------------- */
+/* --- Ends ------------------------------------------------------------------------------------- */
 
 /* More than 0 while a completion runs on this processor. */
 static DEFINE_PER_CPU(unsigned int, fsc_kb_completing);
@@ -130,7 +130,7 @@ static void completed(struct kiocb *iocb, long ret)
 		migrate_enable();
 }
 
-/* --- Starts ----------------------------------------------------------------------------------------- */
+/* --- Starts ----------------------------------------------------------------------------------- */
 
 static ssize_t transfer(struct kiocb *iocb, struct iov_iter *it)
 {

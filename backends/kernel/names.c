@@ -69,7 +69,7 @@ struct dentry *fsc_kb_lookup(const struct fsc_dir *dir, const char *name)
 	return dentry;
 }
 
-/* --- Changes -------------------------------------------------------------------------------------- */
+/* --- Changes ---------------------------------------------------------------------------------- */
 
 int fsc_kb_change_begin(struct fsc_dir *dir, const char *name, struct fsc_kb_change *ch)
 {
@@ -103,7 +103,7 @@ void fsc_kb_change_end(struct fsc_kb_change *ch)
 	mnt_drop_write(ch->kb->root.mnt);
 }
 
-/* --- What is there --------------------------------------------------------------------------------- */
+/* --- What is there ---------------------------------------------------------------------------- */
 
 static enum fsc_file_type type_of(umode_t mode)
 {

@@ -114,7 +114,7 @@ static int try_file(struct fsc_kb *kb, struct seen *s)
 	return err;
 }
 
-/* --- The whole ------------------------------------------------------------------------------------------- */
+/* --- The whole -------------------------------------------------------------------------------- */
 
 static const char *kind_name(enum fsc_fs_kind kind)
 {
