@@ -69,7 +69,7 @@ static void slice(struct fsc_read_state *rs, struct fsc_part *part)
 		.zero_from = rs->cached ? rs->zero_from : rs->read->file_size,
 		.cached = rs->cached,
 		.max_cache = FSC_CACHE_READ_MAX,
-		.max_server = rs->cached ? FSC_CHUNK : UINT64_MAX,
+		.max_server = rs->cached ? rs->cookie->side->chunk : UINT64_MAX,
 		.present = gen_run,
 		.arg = rs->gen,
 	};

@@ -138,7 +138,7 @@ void fsc_part_cut(struct fsc_part *part)
 	if (!part->rs->cookie || part->rs->prefetch)
 		return;
 	if (part->rs->lend)
-		cut(part, part->start + FSC_CHUNK);
+		cut(part, part->start + part->rs->cookie->side->chunk);
 	else if (part->kind == FSC_PART_CACHE)
 		cut_cached(part);
 	else if (part->kind == FSC_PART_DIRECT)
@@ -220,7 +220,7 @@ static int own_memory(struct fsc_part *part)
 	size_t size = (size_t)want(part);
 	int ret;
 
-	if (rs->cookie && size <= FSC_CHUNK) {
+	if (rs->cookie && size <= FSC_CHUNK_MOST) {
 		ret = fsc_iobuf_get(rs->cookie->side, size, FSC_USE_BOUNCE, rs->can_wait,
 				    &part->bounce);
 		part->bytes = part->bounce.mem;

@@ -8,7 +8,11 @@
  */
 #include "cookie.h"
 
-static const size_t class_size[FSC_BUFFER_CLASSES] = { 16u << 10, 64u << 10, FSC_CHUNK };
+/* Of the long ones the limit should have room for so many. */
+#define CHUNKS_LEAST 16
+
+static const size_t class_size[FSC_BUFFER_CLASSES] = { 16u << 10, 64u << 10, FSC_CHUNK,
+							     FSC_CHUNK_MOST };
 
 static void side_free(struct fsc_cache *cache)
 {
@@ -38,6 +42,7 @@ struct fsc_side *fsc_side_of(struct fsc_cache *cache)
 	mine->cache = cache;
 	mine->max_files = fsc_cache_max_files(cache);
 	mine->max_bytes = fsc_cache_max_keep_bytes(cache);
+	mine->chunk = mine->max_bytes / FSC_CHUNK_MOST < CHUNKS_LEAST ? FSC_CHUNK : FSC_CHUNK_MOST;
 	fsc_list_init(&mine->idle);
 	fsc_list_init(&mine->busy);
 	fsc_list_init(&mine->hungry);
@@ -111,7 +116,7 @@ int fsc_iobuf_get(struct fsc_side *side, size_t size, enum fsc_iobuf_use use, bo
 	unsigned long irq;
 	int ret;
 
-	FSC_ASSERT(size <= FSC_CHUNK);
+	FSC_ASSERT(size <= FSC_CHUNK_MOST);
 	out->keep = use != FSC_USE_BOUNCE;
 	out->mem = NULL;
 	ret = take(side, size, use, out);
@@ -198,7 +203,7 @@ bool fsc_iobuf_may_come(const struct fsc_side *side, size_t size)
 bool fsc_iobuf_wait(struct fsc_side *side, struct fsc_looker *looker)
 {
 	unsigned long irq = fsc_spin_lock(&side->lock);
-	bool wait = side->kept_bytes && side->kept_bytes + FSC_CHUNK > side->max_bytes &&
+	bool wait = side->kept_bytes && side->kept_bytes + side->chunk > side->max_bytes &&
 		    !fsc_load_acquire(looker->stop);
 
 	if (wait)

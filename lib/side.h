@@ -10,9 +10,12 @@
 
 #include "core.h"
 
-/* The longest piece that is downloaded, or read through a buffer of ours, at once. */
+/* The longest piece that goes through a buffer of ours to the client's memory, or from it. */
 #define FSC_CHUNK (256u << 10)
-#define FSC_BUFFER_CLASSES 3
+/* The longest that is downloaded, and so stored, or lent at once: what a store costs is little more
+ * for a long one. */
+#define FSC_CHUNK_MOST (1u << 20)
+#define FSC_BUFFER_CLASSES 4
 
 struct fsc_cookie;
 struct fsc_looker;
@@ -21,6 +24,7 @@ struct fsc_side {
 	struct fsc_cache *cache;
 	uint32_t max_files; /* 0: any */
 	uint64_t max_bytes;
+	uint32_t chunk; /* FSC_CHUNK_MOST, or FSC_CHUNK where there is memory for few of those */
 
 	struct fsc_spin lock; /* covers the rest */
 	struct fsc_list idle, busy; /* cookies with an object: not in use, in use; oldest first */
@@ -58,7 +62,7 @@ enum fsc_iobuf_use {
 };
 
 /*
- * A buffer of at least @size bytes, at most FSC_CHUNK, not zeroed.
+ * A buffer of at least @size bytes, at most FSC_CHUNK_MOST, not zeroed.
  *   -EAGAIN  only to be had by who may wait
  *   -ENOBUFS not a BOUNCE, and the limit is reached     -ENOMEM
  */
