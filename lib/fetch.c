@@ -99,7 +99,7 @@ static bool slot_next(struct slot *slot)
 	return more;
 }
 
-static void slot_fill(struct slot *slot)
+static void slot_fill(struct slot *slot, bool more)
 {
 	struct fsc_fetch *fetch = slot->fetch;
 	size_t priv = fetch->ops->subreq_size;
@@ -110,6 +110,7 @@ static void slot_fill(struct slot *slot)
 	slot->sub.len = slot->to - slot->at;
 	slot->sub.buf = fsc_vec_at(&fetch->mem, fetch->mem_off + slot->at, &slot->sub.len);
 	slot->sub.priv = priv ? slot->priv : NULL;
+	slot->sub.more = more;
 	memset(slot->priv, 0, priv);
 }
 
@@ -129,13 +130,18 @@ static void slot_issued(struct slot *slot)
 		fetch->ops->cancel_read(&slot->sub);
 }
 
+static bool pushes(const struct fsc_fetch *fetch)
+{
+	return fetch->ops->push && !fetch->write;
+}
+
 static bool cancels(const struct fsc_fetch *fetch)
 {
 	return fetch->ops->cancel_read && !fetch->write;
 }
 
 /* A loop, not a recursion: a client may answer inside issue_read as often as it likes. */
-static void slot_run(struct slot *slot)
+static void slot_run(struct slot *slot, bool more)
 {
 	struct fsc_fetch *fetch = slot->fetch;
 
@@ -144,7 +150,7 @@ static void slot_run(struct slot *slot)
 			slot_ended(fetch);
 			return;
 		}
-		slot_fill(slot);
+		slot_fill(slot, more);
 		fsc_ref_init(&slot->turn);
 		fsc_ref_get(&slot->turn);
 		count(fetch, FSC_STAT_SERVER_READS, 1);
@@ -187,7 +193,7 @@ void fsc_subreq_done(struct fsc_subreq *sreq, int64_t bytes_or_error)
 		count(slot->fetch, FSC_STAT_SERVER_READ_BYTES, bytes_or_error);
 	slot_answered(slot, bytes_or_error);
 	if (fsc_ref_put(&slot->turn))
-		slot_run(slot);
+		slot_run(slot, false);
 }
 
 void fsc_fetch_init(struct fsc_fetch *fetch)
@@ -211,8 +217,11 @@ void fsc_fetch_start(struct fsc_fetch *fetch, void *slots, uint32_t nr)
 	fsc_spin_unlock(&fetch->lock, irq);
 	for (uint32_t i = 0; i < nr; i++) {
 		fsc_ref_get(&fetch->left);
-		slot_run(slot_of(fetch, i));
+		slot_run(slot_of(fetch, i), i + 1 < nr && pushes(fetch));
 	}
+	/* Also where the last, which would have sent the rest, had nothing to issue any more. */
+	if (nr > 1 && pushes(fetch))
+		fetch->ops->push(fetch->netfs);
 	slot_ended(fetch);
 }
 
@@ -259,7 +268,7 @@ void fsc_fetch_cancel(struct fsc_fetch *fetch)
 			continue;
 		fetch->ops->cancel_read(&slot->sub);
 		if (fsc_ref_put(&slot->turn))
-			slot_run(slot);
+			slot_run(slot, false);
 	}
 	slot_ended(fetch);
 }

@@ -62,7 +62,7 @@ int64_t p9_call(struct p9_client *c, uint32_t fid, uint8_t *msg, int len, void *
 		.out.len = (uint32_t)len, .complete = call_complete,
 	};
 	pthread_mutex_lock(&c->lock);
-	err = fid == P9_NOFID || p9_fid_ok(c, fid) ? p9_submit(c, &call.req) : -EBADF;
+	err = fid == P9_NOFID || p9_fid_ok(c, fid) ? p9_submit(c, &call.req, false) : -EBADF;
 	while (!err && !call.ended)
 		pthread_cond_wait(&call.cond, &c->lock);
 	pthread_mutex_unlock(&c->lock);

@@ -199,6 +199,7 @@ struct p9_read {
 	uint64_t offset; /* bytes */
 	void *buf;       /* the payload is received straight into it */
 	uint32_t len;    /* bytes; more than p9_read_max() is cut to that */
+	bool more;       /* it may be kept back until something else is sent, or p9_push() */
 	/*
 	 * Called exactly once, with no lock held: bytes read (fewer than @len at the end of
 	 * the file, and when the server likes; 0 is the end), or an error. -ECANCELED after
@@ -220,6 +221,7 @@ uint32_t p9_read_max(struct p9_client *c, uint32_t fid);
  * returned: failures go to done. A done that starts reads again after an error, for ever,
  * recurses for ever on a dead connection. */
 void p9_read_start(struct p9_client *c, struct p9_read *r);
+void p9_push(struct p9_client *c); /* [any] send what was kept back */
 /* [any] Ask that @r end soon. Its done is still called exactly once, as ever, with the
  * bytes, an error or -ECANCELED. May come at any time and repeatedly while the memory of
  * @r is there and was once started; harmless after done. Until done is called @buf may

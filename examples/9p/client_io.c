@@ -69,7 +69,7 @@ void p9_read_start(struct p9_client *c, struct p9_read *r)
 			.msg = r->msg, .reply = r->buf, .reply_cap = most,
 			.out.len = P9_TREAD_SIZE, .complete = read_complete,
 		};
-		err = p9_submit(c, &r->req);
+		err = p9_submit(c, &r->req, r->more);
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (err)
@@ -161,7 +161,7 @@ void p9_write_start(struct p9_client *c, struct p9_write *w)
 				 .len = P9_TWRITE_SIZE + most },
 			.complete = write_complete,
 		};
-		err = p9_submit(c, &w->req);
+		err = p9_submit(c, &w->req, false);
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (err)
@@ -235,7 +235,7 @@ void p9_clunk_start(struct p9_client *c, struct p9_clunk *clunk)
 		.out.len = P9_TCLUNK_SIZE, .complete = clunk_complete,
 	};
 	pthread_mutex_lock(&c->lock);
-	err = p9_submit(c, &clunk->req);
+	err = p9_submit(c, &clunk->req, false);
 	pthread_mutex_unlock(&c->lock);
 	if (err)
 		clunk_complete(&clunk->req, err);

@@ -29,7 +29,10 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-enum { SEND_BATCH = 16 }; /* messages with payload in one sendmsg */
+enum {
+	SEND_BATCH = 16, /* messages with payload in one sendmsg */
+	STEPS_MOST = 64, /* of receiving, before it is looked whether something is overdue */
+};
 
 /* ---- death ---- */
 
@@ -156,14 +159,22 @@ static void pump(struct p9_client *c)
 	p9_sendq_push(c);
 }
 
-int p9_submit(struct p9_client *c, struct p9_req *req)
+int p9_submit(struct p9_client *c, struct p9_req *req, bool more)
 {
 	if (c->error)
 		return c->error;
 	req->state = P9_REQ_WAITING;
 	TAILQ_INSERT_TAIL(&c->waitq, req, link);
-	pump(c);
+	if (!more)
+		pump(c);
 	return 0;
+}
+
+void p9_push(struct p9_client *c)
+{
+	pthread_mutex_lock(&c->lock);
+	pump(c);
+	pthread_mutex_unlock(&c->lock);
 }
 
 static void slot_free(struct p9_client *c, struct slot *slot)
@@ -353,9 +364,15 @@ static int rx_step(struct p9_client *c)
 {
 	struct receiver *rx = &c->rx;
 	bool body = rx->left > 0;
-	void *at = body ? rx->at : rx->head + rx->have;
-	size_t room = body ? rx->left : sizeof(rx->head) - rx->have;
-	ssize_t n = recv(c->sock, at, room, MSG_DONTWAIT);
+	/* What is wanted of this message, and the head of the next; of that nothing is there while
+	 * a body is. */
+	struct iovec iov[] = {
+		{ rx->at, rx->left },
+		{ rx->head + rx->have, sizeof(rx->head) - rx->have },
+	};
+	struct msghdr mh = { .msg_iov = iov + !body, .msg_iovlen = 1 + body };
+	ssize_t n = recvmsg(c->sock, &mh, MSG_DONTWAIT);
+	uint32_t part;
 	int r;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -366,16 +383,17 @@ static int rx_step(struct p9_client *c)
 		return p9_fail(c, -ECONNRESET, "the server closed the connection%s",
 			    body || rx->have ? " in the middle of a message" : "");
 	p9_count(&c->bytes_received, (uint64_t)n);
+	part = (uint32_t)n < rx->left ? (uint32_t)n : rx->left;
 	if (body) {
 		if (rx->slot->type == P9_TREAD)
-			p9_count(&c->server_read_bytes, (uint64_t)n);
-		rx->at += n;
-		rx->left -= (uint32_t)n;
-		if (!rx->left)
-			finish(c, rx->slot, rx->result);
-		return 0;
+			p9_count(&c->server_read_bytes, part);
+		rx->at += part;
+		rx->left -= part;
+		if (rx->left)
+			return 0;
+		finish(c, rx->slot, rx->result);
 	}
-	rx->have += (uint32_t)n;
+	rx->have += (uint32_t)n - part;
 	while (!(r = rx_head(c)) && !rx->left)
 		;
 	return r < 0 ? r : 0;
@@ -454,12 +472,20 @@ static void rx_drain(struct p9_client *c)
 void *p9_rx_thread(void *arg)
 {
 	struct p9_client *c = arg;
-	int64_t patience;
+	unsigned int steps = 0;
+	int64_t patience = 0;
 	bool want_write;
+	int r;
 
-	while ((patience = rx_patience(c, &want_write)) >= 0)
-		if (rx_step(c) == -EAGAIN)
+	while (patience >= 0) {
+		r = rx_step(c);
+		if (!r && ++steps < STEPS_MOST)
+			continue;
+		steps = 0;
+		patience = rx_patience(c, &want_write);
+		if (r == -EAGAIN && patience >= 0)
 			rx_wait(c, patience, want_write);
+	}
 	rx_drain(c);
 	return NULL;
 }

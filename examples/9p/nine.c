@@ -189,6 +189,7 @@ const struct netfs_ops nine_ops = {
 	.read_max = nine_read_max,
 	.write_max = nine_write_max,
 	.read = nine_read,
+	.push = nine_push,
 	.write = nine_write,
 	.cancel = nine_cancel,
 };

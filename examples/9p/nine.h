@@ -353,6 +353,7 @@ void nine_io_end(struct nine *fs);
 size_t nine_read_max(struct netfs_file *file);
 size_t nine_write_max(struct netfs_file *file);
 void nine_read(struct netfs_io *io);
+void nine_push(struct netfs_file *file);
 void nine_write(struct netfs_io *io);
 void nine_cancel(struct netfs_io *io);
 

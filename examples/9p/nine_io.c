@@ -121,7 +121,8 @@ static void launch(struct netfs_io *io, struct nine_fid *fid)
 					      .len = len_of(io), .done = write_done };
 	else
 		p->read = (struct p9_read){ .fid = fid->fid, .offset = io->pos, .buf = io->buf,
-					    .len = len_of(io), .done = read_done };
+					    .len = len_of(io), .more = io->more,
+					    .done = read_done };
 	p->fid = fid;
 	p->state = IO_FLIES;
 	pthread_mutex_unlock(&fs->io_lock);
@@ -147,6 +148,16 @@ static void start(struct netfs_io *io, bool writes)
 void nine_read(struct netfs_io *io)
 {
 	start(io, false);
+}
+
+/* Who has no connection for them any more has ended what was kept back on it. */
+void nine_push(struct netfs_file *file)
+{
+	struct nine_fid *fid = nine_file_fid_now(file_of(file));
+
+	if (fid)
+		p9_push(client_of(fid));
+	nine_fid_put(fid);
 }
 
 void nine_write(struct netfs_io *io)

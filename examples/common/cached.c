@@ -202,6 +202,7 @@ static struct cached_subreq *begin(struct fsc_subreq *sreq)
 	cs->io.pos = sreq->pos;
 	cs->io.buf = sreq->buf;
 	cs->io.len = sreq->len;
+	cs->io.more = sreq->more && cs->ops->push;
 	cs->io.done = answered;
 	return cs;
 }
@@ -211,6 +212,15 @@ void cached_issue_read(struct fsc_subreq *sreq)
 	struct cached_subreq *cs = begin(sreq);
 
 	cs->ops->read(&cs->io);
+}
+
+void cached_push(void *netfs)
+{
+	struct cached_file *cf = netfs;
+	const struct netfs_ops *ops = cf->file->node->fs->ops;
+
+	if (ops->push)
+		ops->push(cf->file);
 }
 
 void cached_issue_write(struct fsc_subreq *sreq)

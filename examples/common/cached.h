@@ -57,6 +57,7 @@ struct cached_subreq {
 size_t cached_read_max(struct fsc_read *read);
 size_t cached_write_max(struct fsc_write *write);
 void cached_issue_read(struct fsc_subreq *sreq);
+void cached_push(void *netfs);
 void cached_issue_write(struct fsc_subreq *sreq);
 void cached_cancel_read(struct fsc_subreq *sreq);
 void cached_hold(void *netfs);
@@ -66,7 +67,8 @@ void cached_release(void *netfs);
  * cached_file; read_done, write_done and is_still_valid are theirs. */
 #define CACHED_NETFS_OPS                                                                           \
 	.subreq_size = sizeof(struct cached_subreq), .read_max = cached_read_max,                  \
-	.issue_read = cached_issue_read, .cancel_read = cached_cancel_read,                        \
+	.issue_read = cached_issue_read, .push = cached_push,                                      \
+	.cancel_read = cached_cancel_read,                                                         \
 	.write_max = cached_write_max, .issue_write = cached_issue_write,                          \
 	.hold = cached_hold, .release = cached_release
 

@@ -25,6 +25,12 @@ static void issue_read(struct fsc_subreq *sreq)
 		fsc_subreq_done(sreq, NOT_OPENED);
 }
 
+static void push(void *netfs)
+{
+	if (server_file(netfs))
+		cached_push(netfs);
+}
+
 /* What was refused above has nothing to cancel. */
 static void cancel_read(struct fsc_subreq *sreq)
 {
@@ -45,6 +51,7 @@ const struct fsc_netfs_ops mount_netfs_ops = {
 	.subreq_size = sizeof(struct cached_subreq),
 	.read_max = read_max,
 	.issue_read = issue_read,
+	.push = push,
 	.cancel_read = cancel_read,
 	.write_max = cached_write_max,
 	.issue_write = cached_issue_write,

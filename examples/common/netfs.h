@@ -79,6 +79,7 @@ struct netfs_io {
 	uint64_t pos; /* bytes */
 	void *buf;    /* of a write: not changed */
 	size_t len;   /* bytes; what the protocol can't carry at once is cut */
+	bool more;    /* of a read: it may be kept back until push */
 	/* Called once [any], on a thread of the protocol's or inside the starting call: bytes, fewer
 	 * than @len at the end of the file or when the server likes, of a read 0 at the end; or
 	 * -errno; -ECANCELED after a cancel. Quick, and no call that [blocks]. */
@@ -223,6 +224,8 @@ struct netfs_ops {
 	size_t (*read_max)(struct netfs_file *file); /* bytes of one, at least 1 */
 	size_t (*write_max)(struct netfs_file *file);
 	void (*read)(struct netfs_io *io);
+	/* Optional: send what reads of @file were kept back. */
+	void (*push)(struct netfs_file *file);
 	void (*write)(struct netfs_io *io);
 	/* It may come while done is being called, and after: @io is there until this has returned,
 	 * but its file may be closed by then. Harmless if it is too late. */

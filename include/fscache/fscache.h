@@ -54,6 +54,7 @@ struct fsc_subreq {
 				    * not to be changed */
 	size_t len;
 	void *priv;                /* ops->subreq_size bytes for the client, zeroed, or NULL */
+	bool more;                 /* it may be kept back until ops->push() */
 };
 
 struct fsc_netfs_ops {
@@ -67,6 +68,12 @@ struct fsc_netfs_ops {
 	 * fsc_read that it was begun for: use what is in @sreq only.
 	 */
 	void (*issue_read)(struct fsc_subreq *sreq);
+	/*
+	 * Optional [any]: of several server reads that are issued one after the other, those that
+	 * have @more set need not be sent before this is called, by the same thread and soon: so
+	 * they can be sent together. Without it @more is never set.
+	 */
+	void (*push)(void *netfs);
 	/*
 	 * Optional [any]: have an issued server read end soon, as nobody wants it any more. It still
 	 * ends in its one fsc_subreq_done(), before or after this returns; @sreq stays valid

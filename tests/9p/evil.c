@@ -230,13 +230,23 @@ static void waited_done(struct p9_read *r, int64_t result)
 	sem_post(&w->done);
 }
 
-void waited_start(struct fixture *f, struct waited *w, uint64_t offset, uint32_t len)
+static void start(struct fixture *f, struct waited *w, uint64_t offset, uint32_t len, bool more)
 {
 	memset(w, 0, sizeof(*w));
 	sem_init(&w->done, 0, 0);
 	w->r = (struct p9_read){ .fid = f->root, .offset = offset, .buf = w->buf, .len = len,
-				 .done = waited_done };
+				 .more = more, .done = waited_done };
 	p9_read_start(f->c, &w->r);
+}
+
+void waited_start(struct fixture *f, struct waited *w, uint64_t offset, uint32_t len)
+{
+	start(f, w, offset, len, false);
+}
+
+void waited_keep_back(struct fixture *f, struct waited *w, uint64_t offset, uint32_t len)
+{
+	start(f, w, offset, len, true);
 }
 
 int64_t waited_end(struct waited *w)

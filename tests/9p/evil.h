@@ -79,6 +79,8 @@ struct waited {
 };
 
 void waited_start(struct fixture *f, struct waited *w, uint64_t offset, uint32_t len);
+/* The same; it may wait for p9_push(). */
+void waited_keep_back(struct fixture *f, struct waited *w, uint64_t offset, uint32_t len);
 int64_t waited_end(struct waited *w);
 void expect_content(const struct waited *w, uint32_t fid, uint64_t offset);
 

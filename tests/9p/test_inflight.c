@@ -253,6 +253,49 @@ static void callbacks_may_start_reads_but_not_block(void **state)
 	fixture_end(&f);
 }
 
+static uint64_t bytes_sent(struct fixture *f)
+{
+	struct p9_counters n;
+
+	p9_counters(f->c, &n);
+	return n.bytes_sent;
+}
+
+static void what_is_kept_back_is_sent_together(void **state)
+{
+	static struct waited w[40];
+	struct fixture f;
+	uint64_t before;
+
+	(void)state;
+	fixture_begin(&f, script_decent);
+	before = bytes_sent(&f);
+	for (uint32_t i = 0; i < 40; i++)
+		waited_keep_back(&f, &w[i], i, 100);
+	assert_int_equal(bytes_sent(&f), before);
+	p9_read_cancel(f.c, &w[39].r);
+	assert_int_equal(waited_end(&w[39]), -ECANCELED);
+	p9_push(f.c);
+	for (uint32_t i = 0; i < 39; i++) {
+		assert_int_equal(waited_end(&w[i]), 100);
+		expect_content(&w[i], f.root, i);
+	}
+	assert_int_equal(bytes_sent(&f), before + 39 * 23);
+	p9_push(f.c); /* there is nothing */
+
+	/* Anything else that is sent takes it along. */
+	waited_keep_back(&f, &w[0], 0, 100);
+	waited_start(&f, &w[1], 0, 100);
+	assert_int_equal(waited_end(&w[0]), 100);
+	assert_int_equal(waited_end(&w[1]), 100);
+
+	waited_keep_back(&f, &w[0], 0, 100);
+	p9_disconnect(f.c);
+	assert_int_equal(w[0].times, 1);
+	assert_int_equal(w[0].result, -ENOTCONN);
+	server_stop(&f.s);
+}
+
 static void disconnecting_completes_what_is_outstanding(void **state)
 {
 	static struct waited w[100];
@@ -434,6 +477,7 @@ int main(void)
 		cmocka_unit_test(answers_to_what_was_not_sent_yet_end_the_connection),
 		cmocka_unit_test(calls_from_several_threads_do_not_mix),
 		cmocka_unit_test(callbacks_may_start_reads_but_not_block),
+		cmocka_unit_test(what_is_kept_back_is_sent_together),
 		cmocka_unit_test(disconnecting_completes_what_is_outstanding),
 		cmocka_unit_test(reads_are_cut_to_what_a_message_holds),
 		cmocka_unit_test(reads_are_cut_to_the_iounit),

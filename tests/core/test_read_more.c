@@ -320,6 +320,93 @@ static void a_server_that_says_again_is_asked_three_times_more(void **state)
 	each_seed(50, again_scenario);
 }
 
+/* --- Issued together -------------------------------------------------------------------------- */
+
+#define HELD_MOST 64
+
+/* Keeps back whatever it may, and the server says of the byte at fails_at that it can't be read. */
+static struct fsc_subreq *held[HELD_MOST];
+static uint32_t nr_held, pushes;
+static uint64_t fails_at;
+
+static void held_answer(struct fsc_subreq *sreq)
+{
+	struct netfs_file *file = sreq->netfs;
+	bool fails = sreq->pos <= fails_at && fails_at < sreq->pos + sreq->len;
+
+	if (!fails)
+		netfs_bytes(file, file->version, sreq->pos, sreq->buf, sreq->len);
+	fsc_subreq_done(sreq, fails ? -EIO : (int64_t)sreq->len);
+}
+
+static void held_issue(struct fsc_subreq *sreq)
+{
+	CHECK(nr_held < HELD_MOST);
+	if (sreq->more && (sreq->pos > fails_at || fails_at >= sreq->pos + sreq->len))
+		held[nr_held++] = sreq;
+	else
+		held_answer(sreq);
+}
+
+static void held_push(void *netfs)
+{
+	struct netfs_file *file = netfs;
+
+	CHECK(file->net != NULL);
+	pushes++;
+	while (nr_held)
+		held_answer(held[--nr_held]);
+}
+
+static size_t held_max(struct fsc_read *read)
+{
+	(void)read;
+	return 20000;
+}
+
+static const struct fsc_netfs_ops held_ops = {
+	.read_max = held_max,
+	.issue_read = held_issue,
+	.push = held_push,
+	.read_done = netfs_read_done,
+};
+
+static void held_scenario(struct world *w)
+{
+	struct netfs_file *file = netfs_file_new(&w->net, 7, 300000);
+	size_t len = sim_chance(2) ? 20000 : 20001 + sim_random(280000);
+	struct fsc_cookie *cookie = NULL;
+	struct netfs_read *req;
+
+	pushes = 0;
+	fails_at = sim_chance(2) ? UINT64_MAX : sim_random((uint32_t)len);
+	if (sim_chance(2)) {
+		world_open(w);
+		cookie = acquire_used(w, file);
+	}
+	req = netfs_read_new(file, cookie, 0, len, 0);
+	req->read.ops = &held_ops;
+	netfs_read_run(req, sim_chance(2));
+	CHECK_EQ(req->ret, fails_at == UINT64_MAX ? (int64_t)len : -EIO);
+	/* One read alone has nothing to be sent with; what a granule's rest adds is another. */
+	if (len > 20000)
+		CHECK_EQ(pushes, 1);
+	else if (!cookie)
+		CHECK_EQ(pushes, 0);
+	CHECK_EQ(nr_held, 0);
+	netfs_read_check(req);
+	netfs_read_free(req);
+	if (cookie)
+		drop_used(cookie);
+	netfs_file_free(file);
+}
+
+static void what_is_issued_together_is_pushed_once(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, held_scenario);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +418,7 @@ int main(void)
 		cmocka_unit_test(what_the_client_doesnt_believe_comes_from_the_server),
 		cmocka_unit_test(it_is_asked_once_for_a_read),
 		cmocka_unit_test(a_server_that_says_again_is_asked_three_times_more),
+		cmocka_unit_test(what_is_issued_together_is_pushed_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
