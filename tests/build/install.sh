@@ -28,6 +28,9 @@ export PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_PATH
 for file in libfscache.so libfscache.so.0 libfscache.a; do
 	[ -e "$libdir/$file" ] || fail "$file is not installed"
 done
+for program in $(find "$root" -path '*/bin/*' -type f); do
+	find "$root" -path "*/man1/${program##*/}.1*" | grep -q . || fail "$program has no manual"
+done
 [ ! -e "$(find "$root" -name env.h)" ] || fail "env.h is installed, which can't be used there"
 for header in $(find "$root" -path '*/fscache/*.h'); do
 	echo "#include <fscache/${header##*/}>"
