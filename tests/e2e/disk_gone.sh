@@ -20,8 +20,16 @@ make_files() {
 	done
 }
 
-# FS_IOC_SHUTDOWN. 1: its log is written first. 2: it is not, as if the power had failed.
+# FS_IOC_SHUTDOWN, while no answer comes: else the client may have ended before. 1: its log is written first. 2: it is not, as if the power had failed.
 shut_down() { # HOW
+	kill -STOP "$proxy_pid"
+	fs_ioc_shutdown "$1"
+	fsc_status=$?
+	kill -CONT "$proxy_pid"
+	return $fsc_status
+}
+
+fs_ioc_shutdown() { # HOW
 	python3 - "$tmp/disk" "$1" <<-'END' 2>"$tmp/shutdown.err"
 		import fcntl, os, struct, sys
 		fd = os.open(sys.argv[1], os.O_RDONLY)
