@@ -169,7 +169,7 @@ make_root() { # TREE: the guest's whole userspace, with the kernel's modules
 	for program in diod ksmbd.mountd ksmbd.adduser; do
 		program=$(command -v "$program") && copy_program "$program" .
 	done
-	for program in io cld; do
+	for program in io cld play; do
 		gcc -O2 -static -Wall -Wextra -o "bin/$program" "$1/tests/kernel/guest/$program.c" ||
 			return 1
 	done

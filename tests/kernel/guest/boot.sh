@@ -1,21 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# boot.sh PROTOCOL - the shortest of all: read cold, read again from the cache, byte for byte.
+# boot.sh PROTOCOL... - what a push takes: each read cold, warm from the cache, after a change on the
+# server and one through the mount. The long form is coherence.sh.
 # shellcheck shell=sh
 
 . /guest/lib.sh
+. /guest/files.sh
 
-serve "$1"
-mkdir -p $served/d
-io fill $served/large 4000001 1
-io fill $served/small 5000 2
-io many $served/d 20 8192 3 >/dev/null
 cache_up
-mount_cached
-compare_all cold
-settle
-remount
-compare_all_cached warm
-umount /mnt
+for fs in "$@"; do
+	say "$fs"
+	serve "$fs"
+	make_files 1
+	mount_cached
+	compare_all "$fs: cold"
+	settle
+	remount
+	compare_all_cached "$fs: warm"
+	umount /mnt
+	forget
+	change_server 2
+	mount_cached
+	io put /mnt/size-65536 30000 20000 3
+	sync
+	compare_all "$fs: changed"
+	remount
+	compare_all "$fs: changed, mounted again"
+	settle
+	remount
+	compare_all_cached "$fs: warm after changes"
+	umount /mnt
+done
 cache_down
 finish

@@ -57,8 +57,8 @@ say "both"
 io put /mnt/size-4194304 3000000 70000 5
 umount /mnt
 forget
-io put $served/size-4194304 3030000 10 6
-tick $served/size-4194304
+io put "$served/size-4194304" 3030000 10 6
+tick "$served/size-4194304"
 mount_cached
 compare_all "changed on both sides"
 

@@ -40,7 +40,7 @@ work() {
 # On the server, while the mount does not know of the file.
 change_below() {
 	[ "$protocol" = nfs ] || return 0
-	random_file $served
+	random_file "$served"
 	chance 300000
 	[ ! -f "$file" ] || io put "$file" "$chosen" 20000 $seed
 }
@@ -48,7 +48,7 @@ change_below() {
 serve "$1"
 cache_up
 mount_cached
-sums $served >/tmp/there
+sums "$served" >/tmp/there
 reads=$(cache_reads)
 compare_with_sums "after the cut"
 say "$(wc -l </tmp/there) files, $(($(cache_reads) - reads)) reads of the cache"

@@ -58,7 +58,7 @@ changed='size-4194304 size-1000003 size-262145 size-65537 size-262144 size-4097 
 	size-65535 size-12288 many/3 many/4 many/added size-1 holes'
 
 change_server() { # SEED
-	change_files $served "$1"
+	change_files "$served" "$1"
 	for name in $changed; do
 		tick "$served/$name"
 	done

@@ -3,7 +3,7 @@
 # lib.sh - what guest scripts share: a server in the guest, a mount of it that is cached, the cache,
 # and proof of where bytes came from. Sourced; not run.
 #
-# The server's folder is $served in every case; change it there, and the server has changed. What
+# The server's folder is "$served" in every case; change it there, and the server has changed. What
 # the network filesystem shows is under /mnt.
 # shellcheck shell=sh
 
@@ -47,14 +47,19 @@ wait_until() { # SECONDS COMMAND...
 
 # --- The server ------------------------------------------------------------------------------
 
-served=/srv
-
-serve() { # nfs|9p|cifs
+serve() { # nfs|9p|cifs: one after the other, too
 	protocol=$1
 	case $protocol-$guest_kind in
-	9p-uml | nfs-* | cifs-*) mount -t ext4 "/dev/$server_disk" /srv || die "no disk to serve" ;;
-	9p-*) mount -t 9p -o trans=virtio,version=9p2000.L,cache=none,msize=262144 plain /srv ||
-		die "no folder of the host" ;;
+	9p-uml | nfs-* | cifs-*)
+		served=/srv
+		grep -q " /srv " /proc/mounts || mount -t ext4 "/dev/$server_disk" /srv || die "no disk to serve"
+		;;
+	9p-*)
+		served=/share
+		mkdir -p /share
+		mount -t 9p -o trans=virtio,version=9p2000.L,cache=none,msize=262144 plain /share ||
+			die "no folder of the host"
+		;;
 	esac
 	case $protocol-$guest_kind in
 	nfs-*) serve_nfs ;;
@@ -183,9 +188,9 @@ cache_is_gone() {
 	! cache_is_active
 }
 
-start_daemon() {
-	printf 'dir /cache\ntag guest\nbrun 10%%\nbcull 7%%\nbstop 3%%\nfrun 10%%\nfcull 7%%\nfstop 3%%\n' \
-		>/etc/cachefilesd.conf
+start_daemon() { # [FOLDER]
+	printf 'dir %s\ntag guest\nbrun 10%%\nbcull 7%%\nbstop 3%%\nfrun 10%%\nfcull 7%%\nfstop 3%%\n' \
+		"${1:-/cache}" >/etc/cachefilesd.conf
 	cachefilesd -n -s -f /etc/cachefilesd.conf -p /run/cachefilesd.pid >>/tmp/cachefilesd.log 2>&1 &
 	daemon=$!
 	wait_until 60 cache_is_active || {
@@ -201,10 +206,14 @@ stop_daemon() {
 	wait_until 60 cache_is_gone || fail "the cache is still there without cachefilesd"
 }
 
-cache_up() {
+mount_cache_disk() {
 	# (the filesystem is what the disk says)
 	mount -t ext4 "/dev/$cache_disk" /cache 2>/dev/null ||
 		mount -t xfs "/dev/$cache_disk" /cache || die "can't mount the cache's disk"
+}
+
+cache_up() {
+	mount_cache_disk
 	load_module
 	start_daemon
 }
@@ -264,7 +273,7 @@ sums() { # FOLDER
 
 # Every file of the server, through the mount: the same bytes, and no other names.
 compare_all() { # WHAT
-	sums $served >/tmp/there
+	sums "$served" >/tmp/there
 	compare_with_sums "$1"
 }
 
@@ -274,18 +283,19 @@ compare_with_sums() { # WHAT
 $(diff -U 0 /tmp/there /tmp/here | grep '^[-+][0-9a-f]' | head -n 10)"
 }
 
-# How many requests to the server are to be expected: of 9p, cachefiles of 6.12 does not keep what
-# lies in a last block that is not full.
-tails() {
-	case $guest_stock-$protocol-$(uname -r) in
-	1-9p-6.12*) awk '$2 % 4096' /tmp/there | wc -l ;;
+# What server_read may be although all was in the cache: of 9p, cachefiles of 6.12 does not keep what
+# lies in a last block that is not full, and on XFS it misses some of NFS. Our module misses nothing.
+let_off() {
+	case $guest_stock-$protocol in
+	1-nfs) echo 65536 ;;
+	1-*) awk '$2 % 4096' /tmp/there | wc -l ;;
 	*) echo 0 ;;
 	esac
 }
 
 # The same, and all bytes come from the cache.
 compare_all_cached() { # WHAT
-	sums $served >/tmp/there
+	sums "$served" >/tmp/there
 	reads=$(cache_reads) kib=$(disk_read) server=$(server_read)
 	compare_with_sums "$1"
 	reads=$(($(cache_reads) - reads)) kib=$(($(disk_read) - kib))
@@ -293,5 +303,5 @@ compare_all_cached() { # WHAT
 	say "$1: $reads reads of the cache, $kib KiB of its disk; from the server: $server"
 	[ $reads -gt 0 ] || fail "$1: fscache has counted no reads"
 	[ $kib -gt 0 ] || fail "$1: nothing was read from the cache's disk"
-	[ $server -le "$(tails)" ] || fail "$1: the server was asked for bytes"
+	[ $server -le "$(let_off)" ] || fail "$1: the server was asked for bytes"
 }

@@ -53,9 +53,9 @@ go_on() { # WHAT
 }
 
 serve "$1"
-mkdir -p $served/kept
-served=/srv/kept make_files 1
-sums /srv/kept >/tmp/kept
+mkdir -p "$served/kept"
+(served=$served/kept && make_files 1)
+sums "$served/kept" >/tmp/kept
 cache_up
 mount_cached
 touch /tmp/go
@@ -91,7 +91,7 @@ say "$(grep -c reader /tmp/done) rounds of reading, $(grep -c writer /tmp/done) 
 
 # what was open all the time
 echo 3 >/proc/sys/vm/drop_caches
-cmp /srv/kept/size-4194304 - <&3 || fail "a file that was open all the time differs"
+cmp "$served/kept/size-4194304" - <&3 || fail "a file that was open all the time differs"
 exec 3<&-
 sync
 forget

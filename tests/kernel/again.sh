@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# again.sh - the machine is booted again with the same disks: what was in the cache still is, and
+# what has changed meanwhile is not believed.
+#
+#	again.sh [--stock] [--cache ext4|xfs] KERNEL PROTOCOL
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib.sh"
+
+stock='' filesystem=ext4
+while [ $# -gt 2 ]; do
+	case $1 in
+	--stock) stock=--stock ;;
+	--cache) filesystem=$2 && shift ;;
+	esac
+	shift
+done
+
+boot() { # WANTED-STATUS OPTION... -- PHASE
+	wanted=$1
+	shift
+	options=
+	while [ "$1" != -- ]; do
+		options="$options $1"
+		shift
+	done
+	# shellcheck disable=SC2086 # words
+	sh "$here/run.sh" $stock --cache "$filesystem" --keep "$tmp/machine" $options \
+		"$kernel" "$here/guest/again.sh" "$protocol" "$2"
+	status=$?
+	[ $status = 77 ] && skip "no such guest"
+	[ $status = "$wanted" ] || die "$2: status $status"
+}
+
+kernel=$1 protocol=$2
+make_tmp
+boot 0 -- fill
+boot 0 -- warm
+boot 0 -- changed
+rm "$tmp/machine/cache.img" # to be filled by the next
+boot 137 --kill CUT -- killed
+boot 0 -- kept
+finish
