@@ -158,7 +158,7 @@ static int remove_from_closed(struct fsc_cache *cache, const struct victim *v)
 	return err;
 }
 
-static bool remove_victim(struct fsc_cache *cache, struct victim *v)
+static int remove_victim(struct fsc_cache *cache, struct victim *v)
 {
 	struct fsc_volume *vol;
 	int err;
@@ -170,10 +170,29 @@ static bool remove_victim(struct fsc_cache *cache, struct victim *v)
 	if (err && err != -EBUSY && err != -ENOENT)
 		fsc_cache_error(cache, err, "culling an object");
 	if (err)
-		return false;
+		return err;
 	fsc_space_give(cache, v->bytes);
 	fsc_stat_add(cache, FSC_STAT_OBJECTS_CULLED, 1);
-	return true;
+	return 0;
+}
+
+/* What it occupies isn't known to us. */
+int fsc_cache_cull_object(struct fsc_cache *cache, const char *volume, const char *path)
+{
+	struct victim v = { .volume = (char *)(uintptr_t)volume, .path = (char *)(uintptr_t)path };
+	int err;
+
+	if (!fsc_cache_is_online(cache))
+		return -ENOBUFS;
+	err = remove_victim(cache, &v);
+	if (!err && !v.bytes)
+		fsc_space_unknown(cache);
+	return err;
+}
+
+bool fsc_cache_object_is_open(struct fsc_cache *cache, const char *volume, const char *path)
+{
+	return is_open(cache, volume, path);
 }
 
 /* How many went, of the oldest batch; *@bytes and *@files are what is still wanted. */
@@ -190,7 +209,7 @@ static uint64_t cull_batch(struct fsc_cache *cache, uint64_t *bytes, uint64_t *f
 	fsc_walk(cache, &c->walk);
 	sort(c);
 	for (i = 0; i < c->nr; i++) {
-		if ((*bytes || *files) && remove_victim(cache, &c->victims[i])) {
+		if ((*bytes || *files) && !remove_victim(cache, &c->victims[i])) {
 			*bytes -= fsc_min64(*bytes, c->victims[i].bytes);
 			*files -= fsc_min64(*files, 1);
 			gone++;

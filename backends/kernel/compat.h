@@ -12,6 +12,7 @@
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/namei.h>
+#include <linux/netfs.h>
 #include <linux/version.h>
 #ifdef FSC_HAVE_FILELOCK_H
 #include <linux/filelock.h>
@@ -82,5 +83,36 @@ static inline void fsc_first_byte_lock(struct file_lock *lock, struct file *file
 #define fsc_write_ended_at_once(iocb) kiocb_end_write(iocb)
 #endif
 #define fsc_write_ended_later(iocb) kiocb_end_write(iocb)
+
+/* --- The netfs library --------------------------------------------------------------------------- */
+
+#ifdef NETFS_FOLIO_COPY_TO_CACHE
+/* It writes through streams of subrequests, one of them to the cache: what it read, and all that is
+ * written through the page cache. Writes past that come with an invalidation. */
+#define FSC_NETFS_ISSUES_WRITES
+#define FSC_OPEN_TO_WRITE_IS_KNOWN false /* FSCACHE_COOKIE_LOCAL_WRITE is set by reads too */
+typedef unsigned long long fsc_kpos_t;
+typedef unsigned long long fsc_klen_t;
+#else
+#define FSC_OPEN_TO_WRITE_IS_KNOWN true
+typedef loff_t fsc_kpos_t;
+typedef size_t fsc_klen_t;
+#define fscache_count_dio_misfit() ((void)0)
+#endif
+
+/*
+ * What a netfs is told of an asynchronous read that brought all of @len, with zeroes beyond the
+ * file's end, or failed. The older library reads again from the server after an error, and takes
+ * anything less than all for something else; the newer one passes errors on to the application, and
+ * reads from the server what less than all lacks.
+ */
+static inline ssize_t fsc_kread_result(s64 ret, size_t len)
+{
+#ifdef FSC_NETFS_ISSUES_WRITES
+	return ret < 0 ? 0 : len;
+#else
+	return ret < 0 ? ret : len;
+#endif
+}
 
 #endif

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * env.c - the platform in the kernel: what of env.h is more than a line in fsc_platform.h.
- *
- * So far this is compiled, with the core, to hold lib/ to what a kernel accepts. The backend that
- * will stand on it (operations on files, fscache's cache ops) is not written yet, and the module
- * does nothing when loaded.
  */
 #define pr_fmt(fmt) "libfscache: " fmt
 
@@ -13,7 +9,6 @@
 #include <linux/ktime.h>
 #include <linux/llist.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/printk.h>
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -284,18 +279,8 @@ void fsc_bug(const char *cond, const char *func)
 	WARN(1, "libfscache: %s: %s\n", func, cond);
 }
 
-/* A module with an exit function can be unloaded; memory may still be waiting for fsc_unmap(). */
-static int __init fsc_module_init(void)
-{
-	return 0;
-}
-
-static void __exit fsc_module_exit(void)
+/* Memory may still be waiting for fsc_unmap(). */
+void fsc_env_exit(void)
 {
 	flush_work(&fsc_unmap_work);
 }
-
-module_init(fsc_module_init);
-module_exit(fsc_module_exit);
-MODULE_DESCRIPTION("Persistent local cache for network filesystems (core only, so far)");
-MODULE_LICENSE("Dual MIT/GPL");

@@ -194,4 +194,6 @@ void fsc_work_run(struct work_struct *work); /* env.c's; for the macro below */
 		(w)->fn = (func);                                            \
 	} while (0)
 
+void fsc_env_exit(void); /* the module is unloaded [waits] */
+
 #endif

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * cookie.c - fscache's cookies: an object of the core's behind each that is in use.
+ *
+ * None of the netfses in the kernel can prove to us that nobody else changed a file that it wrote to
+ * (I10). So the first local change that we hear of throws away what is stored, and the object stays
+ * uncached until every use that was open then has ended. On what we hear:
+ *   - Writes through the page cache are told to us, and nothing else is, where the netfs library has
+ *     its own bypassing of it (there an invalidation comes with each). Elsewhere a file that is open
+ *     for writing may be changed past us, and is uncached from the open.
+ *   - Of writes while the cookie isn't ours (looked up, unbound) we hear nothing at all. But who opens
+ *     to write sets FSCACHE_COOKIE_LOCAL_WRITE, and what is stored of a file that has it when it is
+ *     looked up is not believed. It is taken off only when the last use of the cookie has ended.
+ */
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+
+#include "module.h"
+#include "trace.h"
+
+static struct fsc_blob label_of(struct fscache_cookie *cookie)
+{
+	return (struct fsc_blob){ fscache_get_aux(cookie), cookie->aux_len };
+}
+
+static void note_label(struct fsc_kobject *ko)
+{
+	struct fsc_blob label = label_of(ko->cookie);
+
+	ko->label_len = label.len;
+	memcpy(ko->label, label.data, label.len);
+}
+
+/* --- Changes ------------------------------------------------------------------------------------ */
+
+/* Nothing is stored any more, and what is read from now on bears the label of now. */
+static void start_anew(struct fsc_kobject *ko)
+{
+	struct fsc_blob label = { ko->label, 0 };
+
+	lockdep_assert_held(&ko->lock);
+	fsc_promises_drop(ko);
+	/* A copy: the netfs may be changing the original. One that is torn fits no later one. */
+	note_label(ko);
+	label.len = ko->label_len;
+	fsc_object_invalidate(ko->obj, label, READ_ONCE(ko->cookie->object_size));
+	if (ko->local)
+		fsc_object_expire(ko->obj);
+}
+
+void fsc_kobject_modified(struct fsc_kobject *ko)
+{
+	if (!ko->obj)
+		return;
+	mutex_lock(&ko->lock);
+	WRITE_ONCE(ko->local_at, jiffies);
+	if (!ko->local) {
+		WRITE_ONCE(ko->local, true);
+		start_anew(ko);
+		trace_libfscache_modified(ko->cookie);
+	}
+	mutex_unlock(&ko->lock);
+}
+
+/* Is anything of it stored? False also where nothing can be. */
+static bool has_data(struct fsc_kobject *ko)
+{
+	struct fsc_gen *gen = fsc_object_gen(ko->obj);
+	u64 size = fsc_object_size(ko->obj), run_end;
+	bool any = false;
+
+	if (gen && size)
+		any = fsc_gen_run(gen, 0, size, &run_end) || run_end < size;
+	fsc_gen_put(gen);
+	return any;
+}
+
+/* Has every use that was there at the last local change ended? */
+static bool uses_ended(struct fsc_kobject *ko)
+{
+	/* Here a use that modifies can't be told from one that was there before it. */
+	if (FSC_OPEN_TO_WRITE_IS_KNOWN)
+		return false;
+	return time_after(READ_ONCE(ko->cookie->unused_at), READ_ONCE(ko->local_at));
+}
+
+/*
+ * The netfs says another size without an invalidation: it grew or cut the file itself. Another label
+ * is no reason to forget what was read under the older one; but if there is nothing, what comes now
+ * had better be found again.
+ */
+static bool is_outdated(struct fsc_kobject *ko)
+{
+	struct fsc_blob label = label_of(ko->cookie);
+
+	if (ko->local)
+		return uses_ended(ko);
+	if (READ_ONCE(ko->cookie->object_size) != fsc_object_size(ko->obj))
+		return true;
+	if (ko->label_len == label.len && !memcmp(ko->label, label.data, label.len))
+		return false;
+	return !has_data(ko);
+}
+
+void fsc_kobject_refresh(struct fsc_kobject *ko)
+{
+	if (FSC_OPEN_TO_WRITE_IS_KNOWN && !READ_ONCE(ko->local) &&
+	    test_bit(FSCACHE_COOKIE_LOCAL_WRITE, &ko->cookie->flags))
+		fsc_kobject_modified(ko);
+	if (!is_outdated(ko))
+		return;
+	mutex_lock(&ko->lock);
+	if (is_outdated(ko)) {
+		WRITE_ONCE(ko->local, false);
+		start_anew(ko);
+	}
+	mutex_unlock(&ko->lock);
+}
+
+/* It comes for reads too, where what they bring is kept by writeback, and may come late. */
+void fsc_kobject_prepare_to_write(struct fscache_cookie *cookie)
+{
+}
+
+/* fscache lets nothing begin on the cookie until it is told that this is over. */
+bool fsc_kobject_invalidate(struct fscache_cookie *cookie)
+{
+	struct fsc_kobject *ko = cookie->cache_priv;
+
+	mutex_lock(&ko->lock);
+	start_anew(ko);
+	mutex_unlock(&ko->lock);
+	trace_libfscache_invalidate(cookie);
+	fscache_resume_after_invalidation(cookie);
+	return true;
+}
+
+/* --- Look-up ------------------------------------------------------------------------------------ */
+
+static struct fsc_kobject *new_object(struct fsc_kvolume *kv, struct fscache_cookie *cookie)
+{
+	struct fsc_kobject *ko = kzalloc(sizeof(*ko), GFP_KERNEL);
+
+	if (!ko)
+		return NULL;
+	ko->kv = kv;
+	ko->cookie = cookie;
+	mutex_init(&ko->lock);
+	fsc_promises_init(ko);
+	note_label(ko);
+	return ko;
+}
+
+/* From here on it is fscache's, which gives it back by a withdrawal, also if it can't be opened. */
+static void attach(struct fsc_kobject *ko)
+{
+	struct fsc_kcache *kc = ko->kv->kc;
+
+	fscache_get_cookie(ko->cookie, fscache_cookie_get_attach_object);
+	fscache_count_object(kc->cookie);
+	spin_lock(&kc->lock);
+	list_add_tail(&ko->node, &kc->objects);
+	spin_unlock(&kc->lock);
+	ko->cookie->cache_priv = ko;
+}
+
+static int open_object(struct fsc_kobject *ko)
+{
+	struct fscache_cookie *cookie = ko->cookie;
+	struct fsc_blob key = { fscache_get_key(cookie), cookie->key_len };
+	struct fsc_blob label = { ko->label, ko->label_len };
+
+	return fsc_object_open(ko->kv->vol, key, label, READ_ONCE(cookie->object_size), &ko->obj);
+}
+
+bool fsc_kobject_lookup(struct fscache_cookie *cookie)
+{
+	struct fsc_kobject *ko = new_object(cookie->volume->cache_priv, cookie);
+	int err;
+
+	if (!ko)
+		return false;
+	err = open_object(ko);
+	if (!err && test_bit(FSCACHE_COOKIE_LOCAL_WRITE, &cookie->flags))
+		fsc_kobject_modified(ko);
+	attach(ko);
+	trace_libfscache_lookup(cookie, err);
+	if (err) {
+		/* Else what is attached would never be withdrawn. */
+		fscache_caching_failed(cookie);
+		return false;
+	}
+	if (has_data(ko)) {
+		clear_bit(FSCACHE_COOKIE_NO_DATA_TO_READ, &cookie->flags);
+		set_bit(FSCACHE_COOKIE_HAVE_DATA, &cookie->flags);
+	}
+	return true;
+}
+
+/* --- Withdrawal --------------------------------------------------------------------------------- */
+
+/* What is done to the file from now on we are not told. */
+static void note_uses(struct fscache_cookie *cookie)
+{
+	if (atomic_read(&cookie->n_active))
+		set_bit(FSCACHE_COOKIE_LOCAL_WRITE, &cookie->flags);
+	else
+		clear_bit(FSCACHE_COOKIE_LOCAL_WRITE, &cookie->flags);
+}
+
+void fsc_kobject_withdraw(struct fscache_cookie *cookie)
+{
+	struct fsc_kobject *ko = cookie->cache_priv;
+	struct fsc_kcache *kc = ko->kv->kc;
+
+	trace_libfscache_withdraw(cookie);
+	spin_lock(&kc->lock);
+	list_del_init(&ko->node);
+	spin_unlock(&kc->lock);
+	note_uses(cookie);
+	fsc_object_close(ko->obj, NULL, test_bit(FSCACHE_COOKIE_RETIRED, &cookie->flags));
+	xa_destroy(&ko->promised);
+	mutex_destroy(&ko->lock);
+	kfree(ko);
+	cookie->cache_priv = NULL;
+	fscache_put_cookie(cookie, fscache_cookie_put_object);
+	/* The cache may be gone when this returns. */
+	fscache_uncount_object(kc->cookie);
+}
+
+void fsc_kobjects_withdraw(struct fsc_kcache *kc)
+{
+	struct fsc_kobject *ko;
+
+	spin_lock(&kc->lock);
+	while ((ko = list_first_entry_or_null(&kc->objects, struct fsc_kobject, node))) {
+		struct fscache_cookie *cookie = ko->cookie;
+
+		list_del_init(&ko->node);
+		/* Its own withdrawal, on another thread, would put the last reference. */
+		fscache_get_cookie(cookie, fscache_cookie_get_attach_object);
+		spin_unlock(&kc->lock);
+		fscache_withdraw_cookie(cookie);
+		fscache_put_cookie(cookie, fscache_cookie_put_object);
+		spin_lock(&kc->lock);
+	}
+	spin_unlock(&kc->lock);
+	fscache_wait_for_objects(kc->cookie);
+}

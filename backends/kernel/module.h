@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * module.h - the structs of the kernel module, and what its rooms call of each other.
+ *
+ *	main.c       load, unload
+ *	control.c    the device that cachefilesd talks to
+ *	cache.c      a cache from bind to unbind
+ *	volume.c     fscache's volumes
+ *	cookie.c     fscache's cookies: look-up, withdrawal, invalidation, local changes
+ *	promise.c    which bytes of the server may be kept
+ *	op.c         the beginning and end of an operation, and where its bytes are
+ *	read.c       reading from the cache
+ *	keep.c       storing what came from the server
+ *	localwrite.c what a netfs writes to the server itself
+ *	stats.c      /proc/fs/libfscache
+ *
+ * fscache keeps look-up, invalidation and withdrawal of one cookie apart, and withdraws only what no
+ * operation is under way on. So an object is there as long as an operation is.
+ *
+ * Lock order: fsc_kcache.lock; fsc_kobject.lock, around the core's; the xarray's own lock innermost.
+ */
+#ifndef FSC_KERNEL_MODULE_H
+#define FSC_KERNEL_MODULE_H
+
+#include <linux/fscache-cache.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/path.h>
+#include <linux/spinlock.h>
+#include <linux/uio.h>
+#include <linux/xarray.h>
+#include <trace/events/fscache.h> /* the names of why things are done */
+
+#include <fscache/env.h>
+#include <fscache/object.h>
+
+#include "compat.h"
+
+struct cred;
+struct seq_file;
+
+/* A cache that is bound. */
+struct fsc_kcache {
+	struct fscache_cache *cookie; /* fscache's */
+	struct fsc_cache *cache;      /* the core's */
+	struct path root;             /* the directory that `dir` names */
+	spinlock_t lock;              /* covers the lists */
+	struct list_head volumes;
+	struct list_head objects;
+};
+
+struct fsc_kvolume {
+	struct list_head node;
+	struct fsc_kcache *kc;
+	struct fscache_volume *cookie;
+	struct fsc_volume *vol;
+};
+
+struct fsc_kobject {
+	struct list_head node;
+	struct fsc_kvolume *kv;
+	struct fscache_cookie *cookie;
+	struct fsc_object *obj; /* NULL: couldn't be opened */
+
+	/* Held around each change of the object that isn't a transfer; covers the rest. */
+	struct mutex lock;
+	bool local;             /* written to by this machine: uncached until its uses have ended */
+	unsigned long local_at; /* jiffies of the last such write */
+	u32 turn;               /* counts what makes promises void; read without the lock */
+	u8 label_len;
+	u8 label[FSC_COHERENCY_MAX]; /* the coherency data that the object has */
+	struct xarray promised; /* by granule: the turn at which it was promised */
+};
+
+/* cache.c */
+struct fsc_kcache_args {
+	const char *dir, *tag, *secctx; /* secctx may be NULL */
+	struct fsc_cache_params params;
+};
+int fsc_kcache_bind(const struct fsc_kcache_args *args, struct fsc_kcache **out); /* [waits] */
+void fsc_kcache_unbind(struct fsc_kcache *kc);                                     /* [waits] */
+
+/* volume.c */
+void fsc_kvolume_acquire(struct fscache_volume *vcookie);
+void fsc_kvolume_free(struct fscache_volume *vcookie);
+void fsc_kvolumes_stop(struct fsc_kcache *kc);     /* no look-up begins any more [waits] */
+void fsc_kvolumes_withdraw(struct fsc_kcache *kc); /* [waits] */
+
+/* cookie.c */
+bool fsc_kobject_lookup(struct fscache_cookie *cookie);
+void fsc_kobject_withdraw(struct fscache_cookie *cookie);
+bool fsc_kobject_invalidate(struct fscache_cookie *cookie);
+void fsc_kobject_prepare_to_write(struct fscache_cookie *cookie);
+void fsc_kobjects_withdraw(struct fsc_kcache *kc); /* [waits] */
+/* The netfs changes the file itself [waits]: what is stored is gone when this returns. */
+void fsc_kobject_modified(struct fsc_kobject *ko);
+/* Does what the object says still fit what the netfs says? If not, start anew [waits]. */
+void fsc_kobject_refresh(struct fsc_kobject *ko);
+
+/* promise.c */
+void fsc_promises_init(struct fsc_kobject *ko);
+void fsc_promises_drop(struct fsc_kobject *ko); /* all void from now on; the object's lock */
+/*
+ * A miss was reported on these bytes: what a server read that is sent after this brings may be
+ * kept. False: no memory. Granules that lie partly in the range are not promised.
+ */
+bool fsc_promise(struct fsc_kobject *ko, u64 pos, u64 end);
+/* The first run of granules in [*@pos, @end) that were promised and are still; takes them off the
+ * list. False: none. */
+bool fsc_promise_take(struct fsc_kobject *ko, u64 *pos, u64 end, u64 *run_end);
+
+/* op.c */
+extern const struct netfs_cache_ops fsc_knetfs_ops;
+bool fsc_kop_begin(struct netfs_cache_resources *cres, enum fscache_want_state want);
+void fsc_kop_end(struct netfs_cache_resources *cres);
+/* The generation that the operation has pinned, or pins now [waits]; NULL: uncached. */
+struct fsc_gen *fsc_kop_gen(struct netfs_cache_resources *cres, enum fscache_want_state want);
+static inline struct fsc_kobject *fsc_kop_object(struct netfs_cache_resources *cres)
+{
+	return fscache_cres_cookie(cres)->cache_priv;
+}
+/* Invalidated since the operation began? Its worker may not have come to us yet. */
+static inline bool fsc_kop_is_stale(struct netfs_cache_resources *cres)
+{
+	return READ_ONCE(fscache_cres_cookie(cres)->inval_counter) != cres->inval_counter;
+}
+
+/* read.c */
+int fsc_kread(struct netfs_cache_resources *cres, loff_t pos, struct iov_iter *iter,
+	      enum netfs_read_from_hole hole, netfs_io_terminated_t done, void *priv);
+
+/* keep.c */
+int fsc_kprepare_keep(struct netfs_cache_resources *cres, loff_t *start, size_t *len);
+int fsc_kkeep(struct netfs_cache_resources *cres, loff_t pos, struct iov_iter *iter,
+	      netfs_io_terminated_t done, void *priv);
+/* The same of @len bytes, which needn't be whole granules: @iter goes on to the end of the page. */
+int fsc_kkeep_len(struct netfs_cache_resources *cres, loff_t pos, struct iov_iter *iter, size_t len,
+		  netfs_io_terminated_t done, void *priv);
+
+/* localwrite.c */
+extern const struct netfs_cache_ops fsc_klocal_ops;
+void fsc_kresize(struct netfs_cache_resources *cres, loff_t size);
+
+/* stats.c */
+int fsc_kstats_init(void);
+void fsc_kstats_exit(void);
+void fsc_kstats_set(struct fsc_cache *cache); /* of whom; NULL: nobody. Waits for readers. */
+
+/* control.c */
+int fsc_kcontrol_init(void);
+void fsc_kcontrol_exit(void);
+
+#endif

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * op.c - an operation of a netfs on the cache: its beginning and end, and its questions about where
+ * bytes are to be had.
+ *
+ * What an operation pins is the generation that was current when it first wanted one, and it uses
+ * that to its end. None to be had is no error: the netfs then goes to the server, but we are still
+ * told of what it writes.
+ */
+#include "module.h"
+#include "trace.h"
+
+/* Transfers of this size at most: so that large ones are marked, and kept, in parts. */
+#define WRITE_MAX (4u << 20)
+
+bool fsc_kop_begin(struct netfs_cache_resources *cres, enum fscache_want_state want)
+{
+	struct fsc_kobject *ko = fsc_kop_object(cres);
+
+	if (!ko || !ko->obj)
+		return false;
+	/* Only local changes begin so: a write that has been made on the server, or a resize. */
+	if (want == FSCACHE_WANT_WRITE && !cres->ops) {
+		fsc_kobject_modified(ko);
+		cres->ops = &fsc_klocal_ops;
+		return true;
+	}
+	if (!cres->ops)
+		fsc_kobject_refresh(ko);
+	cres->ops = &fsc_knetfs_ops;
+	cres->cache_priv2 = fsc_object_gen(ko->obj);
+	return true;
+}
+
+/* After the last line here the object may go at any moment. */
+void fsc_kop_end(struct netfs_cache_resources *cres)
+{
+	struct fscache_cookie *cookie = fscache_cres_cookie(cres);
+
+	fsc_gen_put(cres->cache_priv2);
+	cres->cache_priv2 = NULL;
+	fscache_end_cookie_access(cookie, fscache_access_io_end);
+}
+
+struct fsc_gen *fsc_kop_gen(struct netfs_cache_resources *cres, enum fscache_want_state want)
+{
+	if (!cres->cache_priv2 && !fscache_wait_for_operation(cres, want))
+		return NULL;
+	return cres->cache_priv2;
+}
+
+/* --- Where are the bytes? ----------------------------------------------------------------------- */
+
+static bool is_current(struct fsc_gen *gen)
+{
+	return fsc_gen_unchanged(gen, fsc_gen_change(gen));
+}
+
+/* The generation, if it can say anything about a file of @i_size. */
+static struct fsc_gen *gen_for(struct netfs_cache_resources *cres, u64 i_size)
+{
+	struct fsc_gen *gen = fsc_kop_gen(cres, FSCACHE_WANT_READ);
+
+	/* The granule with the object's end holds nothing of a file that goes on there. */
+	if (!gen || fsc_kop_is_stale(cres) || !is_current(gen) ||
+	    fsc_object_size(fsc_kop_object(cres)->obj) != i_size)
+		return NULL;
+	return gen;
+}
+
+/*
+ * From where are the first of the *@len bytes at @start to be read, and how many of them? *@len is
+ * only made smaller. *@keep: what the server sends is to be given to us.
+ */
+static enum netfs_io_source source_of(struct netfs_cache_resources *cres, u64 start, size_t *len,
+				      u64 i_size, bool *keep)
+{
+	u64 end = min(start + *len, round_up(i_size, FSC_GRANULE_SIZE)), run_end;
+	struct fsc_gen *gen;
+	bool present;
+
+	*keep = false;
+	if (start >= i_size)
+		return NETFS_FILL_WITH_ZEROES;
+	gen = gen_for(cres, i_size);
+	if (!gen || !IS_ALIGNED(start, FSC_GRANULE_SIZE))
+		return NETFS_DOWNLOAD_FROM_SERVER;
+	present = fsc_gen_run(gen, start, end, &run_end);
+	/* A part of a granule at the end is the server's. */
+	if (present && run_end - start < FSC_GRANULE_SIZE)
+		return NETFS_DOWNLOAD_FROM_SERVER;
+	if (present)
+		run_end = round_down(run_end, FSC_GRANULE_SIZE);
+	/* Where the file ends the netfs cuts a server read itself. */
+	if (present || run_end < end)
+		*len = run_end - start;
+	if (present)
+		return NETFS_READ_FROM_CACHE;
+	*keep = fsc_promise(fsc_kop_object(cres), start, min_t(u64, start + *len, end));
+	return NETFS_DOWNLOAD_FROM_SERVER;
+}
+
+static enum netfs_io_source prepare_read(struct netfs_io_subrequest *subreq, fsc_kpos_t i_size)
+{
+	struct netfs_cache_resources *cres = &subreq->rreq->cache_resources;
+	size_t len = subreq->len;
+	enum netfs_io_source source;
+	bool keep;
+
+	source = source_of(cres, subreq->start, &len, i_size, &keep);
+	subreq->len = len;
+	if (keep)
+		__set_bit(NETFS_SREQ_COPY_TO_CACHE, &subreq->flags);
+	trace_libfscache_prepare_read(fscache_cres_cookie(cres), subreq->start, len, source, keep);
+	return source;
+}
+
+/* The part of [start, start + len) that is present first, by whole units of @granularity. */
+static int query_occupancy(struct netfs_cache_resources *cres, loff_t start, size_t len,
+			   size_t granularity, loff_t *data_start, size_t *data_len)
+{
+	struct fsc_gen *gen = fsc_kop_gen(cres, FSCACHE_WANT_READ);
+	u64 unit = max_t(u64, granularity, FSC_GRANULE_SIZE);
+	u64 at = start, end = start + len, run_end, from, to;
+
+	*data_start = -1;
+	*data_len = 0;
+	if (!gen || fsc_kop_is_stale(cres))
+		return -ENOBUFS;
+	for (; at < end; at = run_end) {
+		if (!fsc_gen_run(gen, at, end, &run_end)) {
+			fsc_promise(fsc_kop_object(cres), at, run_end);
+			continue;
+		}
+		from = roundup(at, unit);
+		to = rounddown(run_end, unit);
+		if (from < to) {
+			*data_start = from;
+			*data_len = to - from;
+			return 0;
+		}
+	}
+	return -ENODATA;
+}
+
+/* A granule is kept whole or not at all. */
+static void expand_readahead(struct netfs_cache_resources *cres, fsc_kpos_t *start, fsc_klen_t *len,
+			     fsc_kpos_t i_size)
+{
+	u64 end = round_up((u64)*start + *len, FSC_GRANULE_SIZE);
+
+	*start = round_down((u64)*start, FSC_GRANULE_SIZE);
+	*len = end - *start;
+}
+
+/* --- Versions of the netfs library -------------------------------------------------------------- */
+
+#ifdef FSC_NETFS_ISSUES_WRITES
+
+/* Is all of it data that a server read brought? @iter is a copy. */
+static bool is_server_data(const struct iov_iter *iter, size_t len)
+{
+	const struct folio_queue *queue = iter->folioq;
+	unsigned int slot = iter->folioq_slot;
+	size_t skip = iter->iov_offset, size;
+
+	if (!iov_iter_is_folioq(iter))
+		return false;
+	while (len) {
+		if (slot >= folioq_nr_slots(queue)) {
+			queue = queue->next;
+			slot = 0;
+		}
+		if (!queue || !folioq_folio(queue, slot) ||
+		    folio_get_private(folioq_folio(queue, slot)) != NETFS_FOLIO_COPY_TO_CACHE)
+			return false;
+		size = folioq_folio_size(queue, slot++);
+		if (skip >= size)
+			return false;
+		len -= min(len, size - skip);
+		skip = 0;
+	}
+	return true;
+}
+
+/* What can't be told from a local write is one. */
+static bool is_local(struct netfs_io_subrequest *subreq)
+{
+	switch (subreq->rreq->origin) {
+	case NETFS_PGPRIV2_COPY_TO_CACHE:
+		return false;
+	case NETFS_WRITEBACK:
+		return !is_server_data(&subreq->io_iter, subreq->len);
+	default:
+		return true;
+	}
+}
+
+static void issue_write(struct netfs_io_subrequest *subreq)
+{
+	struct netfs_cache_resources *cres = &subreq->rreq->cache_resources;
+	struct iov_iter iter = subreq->io_iter;
+	size_t left = subreq->len - subreq->transferred;
+
+	if (is_local(subreq)) {
+		fsc_kobject_modified(fsc_kop_object(cres));
+		netfs_write_subrequest_terminated(subreq, left, false);
+		return;
+	}
+	fsc_kkeep_len(cres, subreq->start + subreq->transferred, &iter, left,
+		      netfs_write_subrequest_terminated, subreq);
+}
+
+static void prepare_write_subreq(struct netfs_io_subrequest *subreq)
+{
+	subreq->rreq->io_streams[subreq->stream_nr].sreq_max_len = WRITE_MAX;
+}
+
+/* Only fscache_write_to_cache() comes here, and that has other operations. */
+static int prepare_write(struct netfs_cache_resources *cres, loff_t *start, size_t *len,
+			 size_t upper_len, loff_t i_size, bool no_space_allocated_yet)
+{
+	return fsc_kprepare_keep(cres, start, len);
+}
+
+static enum netfs_io_source prepare_ondemand_read(struct netfs_cache_resources *cres, loff_t start,
+						  size_t *len, loff_t i_size, unsigned long *flags,
+						  ino_t ino)
+{
+	bool keep;
+	enum netfs_io_source source = source_of(cres, start, len, i_size, &keep);
+
+	if (keep)
+		__set_bit(NETFS_SREQ_COPY_TO_CACHE, flags);
+	return source;
+}
+
+#else
+
+static int prepare_write(struct netfs_cache_resources *cres, loff_t *start, size_t *len,
+			 loff_t i_size, bool no_space_allocated_yet)
+{
+	return fsc_kprepare_keep(cres, start, len);
+}
+
+#endif
+
+const struct netfs_cache_ops fsc_knetfs_ops = {
+	.end_operation = fsc_kop_end,
+	.read = fsc_kread,
+	.write = fsc_kkeep,
+	.expand_readahead = expand_readahead,
+	.prepare_read = prepare_read,
+	.prepare_write = prepare_write,
+	.query_occupancy = query_occupancy,
+#ifdef FSC_NETFS_ISSUES_WRITES
+	.issue_write = issue_write,
+	.prepare_write_subreq = prepare_write_subreq,
+	.prepare_ondemand_read = prepare_ondemand_read,
+#endif
+};

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * volume.c - fscache's volumes: one export each, and a volume of the core's under it.
+ */
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "module.h"
+#include "trace.h"
+
+/* What a volume's key begins with up to the comma is its netfs. 9P's version of a file may be its
+ * modification time in whole seconds: two changes within one look the same. */
+static char *strict_removal = "9p";
+module_param(strict_removal, charp, 0644);
+MODULE_PARM_DESC(strict_removal,
+		 "netfses, separated by commas, whose coherency data may stay the same when a file changes (9p)");
+
+static bool is_strict(const char *key)
+{
+	size_t len = strcspn(key, ",");
+	const char *at, *next;
+	bool found = false;
+
+	kernel_param_lock(THIS_MODULE);
+	for (at = strict_removal; !found && at && *at; at = next) {
+		size_t n = strcspn(at, ",\n");
+
+		found = n == len && !memcmp(at, key, len);
+		next = at[n] ? at + n + 1 : at + n;
+	}
+	kernel_param_unlock(THIS_MODULE);
+	return found;
+}
+
+static int open_volume(struct fsc_kcache *kc, struct fscache_volume *vcookie,
+		       struct fsc_volume **out)
+{
+	struct fsc_blob key = { vcookie->key + 1, vcookie->key[0] };
+	struct fsc_blob coherency = { vcookie->coherency, vcookie->coherency_len };
+	u32 flags = is_strict(key.data) ? FSC_VOLUME_STRICT_REMOVAL : 0;
+
+	return fsc_volume_acquire(kc->cache, key, coherency, flags, out);
+}
+
+/* If there is none to be had, nothing in it is cached, and the next use asks again. */
+void fsc_kvolume_acquire(struct fscache_volume *vcookie)
+{
+	struct fsc_kcache *kc = vcookie->cache->cache_priv;
+	struct fsc_kvolume *kv = kzalloc(sizeof(*kv), GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (kv)
+		err = open_volume(kc, vcookie, &kv->vol);
+	trace_libfscache_volume(vcookie, err);
+	if (err) {
+		kfree(kv);
+		return;
+	}
+	kv->kc = kc;
+	kv->cookie = vcookie;
+	vcookie->cache_priv = kv;
+	/* So that it doesn't wake anybody by falling to 0; fscache_withdraw_volume() takes it. */
+	atomic_inc(&vcookie->n_accesses);
+	spin_lock(&kc->lock);
+	list_add_tail(&kv->node, &kc->volumes);
+	spin_unlock(&kc->lock);
+}
+
+static void let_go(struct fsc_kvolume *kv, bool retire)
+{
+	kv->cookie->cache_priv = NULL;
+	fsc_volume_relinquish(kv->vol, retire);
+	kfree(kv);
+}
+
+void fsc_kvolume_free(struct fscache_volume *vcookie)
+{
+	struct fsc_kvolume *kv = vcookie->cache_priv;
+
+	spin_lock(&kv->kc->lock);
+	list_del_init(&kv->node);
+	spin_unlock(&kv->kc->lock);
+	let_go(kv, test_bit(FSCACHE_VOLUME_INVALIDATE, &vcookie->flags));
+}
+
+/* One that isn't being freed, with a reference; the lock is let go of when there is none to be had.
+ * @busy: only such as look-ups may still be running in. */
+static struct fscache_volume *next_volume(struct fsc_kcache *kc, bool busy, bool *again)
+{
+	struct fscache_volume *vcookie;
+	struct fsc_kvolume *kv;
+
+	*again = false;
+	list_for_each_entry(kv, &kc->volumes, node) {
+		if (busy && !atomic_read(&kv->cookie->n_accesses))
+			continue;
+		vcookie = fscache_try_get_volume(kv->cookie, fscache_volume_get_withdraw);
+		if (vcookie)
+			return vcookie;
+		*again = true; /* it takes itself off the list */
+	}
+	return NULL;
+}
+
+void fsc_kvolumes_stop(struct fsc_kcache *kc)
+{
+	struct fscache_volume *vcookie;
+	bool again;
+
+	do {
+		spin_lock(&kc->lock);
+		vcookie = next_volume(kc, true, &again);
+		spin_unlock(&kc->lock);
+		if (vcookie) {
+			fscache_withdraw_volume(vcookie);
+			fscache_put_volume(vcookie, fscache_volume_put_withdraw);
+		} else if (again) {
+			cond_resched();
+		}
+	} while (vcookie || again);
+}
+
+void fsc_kvolumes_withdraw(struct fsc_kcache *kc)
+{
+	struct fscache_volume *vcookie;
+	struct fsc_kvolume *kv;
+	bool again;
+
+	do {
+		spin_lock(&kc->lock);
+		vcookie = next_volume(kc, false, &again);
+		kv = vcookie ? vcookie->cache_priv : NULL;
+		if (kv)
+			list_del_init(&kv->node);
+		spin_unlock(&kc->lock);
+		if (kv)
+			let_go(kv, false);
+		if (vcookie)
+			fscache_put_volume(vcookie, fscache_volume_put_withdraw);
+		else if (again)
+			cond_resched();
+	} while (vcookie || again);
+}
