@@ -142,6 +142,7 @@ int nfsc_mountd_root(const char *address, uint16_t port, const char *export, uin
 {
 	struct question where = { .ask = ask_port };
 	struct question root = { .ask = ask_root, .export = export, .fh = out };
+	char wanted[256];
 	int err;
 
 	if (!port) {
@@ -154,8 +155,9 @@ int nfsc_mountd_root(const char *address, uint16_t port, const char *export, uin
 		port = (uint16_t)where.port;
 	}
 	err = ask(address, port, &root, timeout_ms);
-	if (err)
-		explain(&root, "the mount daemon", address, port, "refuses the export", err, why,
-			why_size);
+	if (err) {
+		snprintf(wanted, sizeof(wanted), "refuses '%s'", export);
+		explain(&root, "the mount daemon", address, port, wanted, err, why, why_size);
+	}
 	return err;
 }

@@ -150,7 +150,7 @@ if [ "$NFS_VERSION" = 3 ]; then
 	[ "$status" = 1 ] && grep -q 'the mount daemon at 127.0.0.1, port 9: .*refused' "$tmp/err" ||
 		wrong "no mount daemon: status $status"
 	client --server "nfs://127.0.0.1:$NFS_PORT/none" ls /
-	[ "$status" = 1 ] && grep -q "port $NFS_MOUNT_PORT, refuses the export: " "$tmp/err" ||
+	[ "$status" = 1 ] && grep -q "port $NFS_MOUNT_PORT, refuses '/none': " "$tmp/err" ||
 		wrong "no such export: status $status"
 fi
 
