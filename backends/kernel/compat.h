@@ -90,10 +90,12 @@ static inline void fsc_first_byte_lock(struct file_lock *lock, struct file *file
 /* It writes through streams of subrequests, one of them to the cache: what it read, and all that is
  * written through the page cache. Writes past that come with an invalidation. */
 #define FSC_NETFS_ISSUES_WRITES
+#define FSC_PAGES_ARE_KEPT_WHOLE true
 #define FSC_OPEN_TO_WRITE_IS_KNOWN false /* FSCACHE_COOKIE_LOCAL_WRITE is set by reads too */
 typedef unsigned long long fsc_kpos_t;
 typedef unsigned long long fsc_klen_t;
 #else
+#define FSC_PAGES_ARE_KEPT_WHOLE false
 #define FSC_OPEN_TO_WRITE_IS_KNOWN true
 typedef loff_t fsc_kpos_t;
 typedef size_t fsc_klen_t;

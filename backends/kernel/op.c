@@ -100,6 +100,20 @@ static enum netfs_io_source source_of(struct netfs_cache_resources *cres, u64 st
 	return NETFS_DOWNLOAD_FROM_SERVER;
 }
 
+/*
+ * The newer library gives us whole pages of the page cache, and takes from the last slice of each
+ * whether to: what a server read brought of one that ends with zeroes, or with what we have, would
+ * never be kept. What we have of it is known, and written no second time.
+ */
+static bool follows_a_miss(struct netfs_cache_resources *cres, u64 start, u64 request)
+{
+	struct fsc_gen *gen = cres->cache_priv2;
+	u64 end;
+
+	return FSC_PAGES_ARE_KEPT_WHOLE && gen && start > request && is_current(gen) &&
+	       !fsc_gen_run(gen, round_down(start - 1, FSC_GRANULE_SIZE), start, &end);
+}
+
 static enum netfs_io_source prepare_read(struct netfs_io_subrequest *subreq, fsc_kpos_t i_size)
 {
 	struct netfs_cache_resources *cres = &subreq->rreq->cache_resources;
@@ -108,6 +122,8 @@ static enum netfs_io_source prepare_read(struct netfs_io_subrequest *subreq, fsc
 	bool keep;
 
 	source = source_of(cres, subreq->start, &len, i_size, &keep);
+	if (source != NETFS_DOWNLOAD_FROM_SERVER)
+		keep = follows_a_miss(cres, subreq->start, subreq->rreq->start);
 	subreq->len = len;
 	if (keep)
 		__set_bit(NETFS_SREQ_COPY_TO_CACHE, &subreq->flags);
