@@ -196,10 +196,31 @@ ssize_t shim_sendmsg(int fd, const struct msghdr *mh, int flags)
 
 ssize_t shim_recv(int fd, void *buf, size_t len, int flags)
 {
-	size_t n = s.nsaid - s.received;
+	struct iovec iov = { buf, len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return shim_recvmsg(fd, &mh, flags);
+}
+
+static void give(const struct msghdr *mh, size_t n)
+{
+	for (size_t i = 0; i < mh->msg_iovlen && n; i++) {
+		size_t part = mh->msg_iov[i].iov_len < n ? mh->msg_iov[i].iov_len : n;
+
+		memcpy(mh->msg_iov[i].iov_base, s.said + s.received, part);
+		s.received += part;
+		n -= part;
+	}
+}
+
+ssize_t shim_recvmsg(int fd, struct msghdr *mh, int flags)
+{
+	size_t n = s.nsaid - s.received, len = 0;
 
 	(void)fd;
 	(void)flags;
+	for (size_t i = 0; i < mh->msg_iovlen; i++)
+		len += mh->msg_iov[i].iov_len;
 	FUZZ_CHECK(len);
 	if (s.shut || (!n && s.hung_up))
 		return 0;
@@ -211,8 +232,7 @@ ssize_t shim_recv(int fd, void *buf, size_t len, int flags)
 		n = len;
 	if (s.bits && n > s.bits)
 		n = s.bits;
-	memcpy(buf, s.said + s.received, n);
-	s.received += n;
+	give(mh, n);
 	return (ssize_t)n;
 }
 

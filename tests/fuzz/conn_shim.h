@@ -18,6 +18,7 @@ int shim_shutdown(int fd, int how);
 ssize_t shim_send(int fd, const void *buf, size_t len, int flags);
 ssize_t shim_sendmsg(int fd, const struct msghdr *mh, int flags);
 ssize_t shim_recv(int fd, void *buf, size_t len, int flags);
+ssize_t shim_recvmsg(int fd, struct msghdr *mh, int flags);
 int shim_poll(struct pollfd *fds, nfds_t nfds, int timeout);
 int shim_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *arg),
 			void *arg);
@@ -33,12 +34,15 @@ int shim_pthread_cond_signal(pthread_cond_t *cond);
 #define send shim_send
 #define sendmsg shim_sendmsg
 #define recv shim_recv
+#define recvmsg shim_recvmsg
 #define poll shim_poll
 #define pthread_create shim_pthread_create
 #define pthread_join shim_pthread_join
 #define pthread_self shim_pthread_self
 #define pthread_cond_wait shim_pthread_cond_wait
 #define pthread_cond_signal shim_pthread_cond_signal
+/* What would go past the shim: the client would be tried on a dead connection, and nobody notice. */
+#pragma GCC poison recvfrom recvmmsg readv sendto sendmmsg
 #else /* for the target */
 
 #include "fuzz.h"

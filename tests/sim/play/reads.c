@@ -15,7 +15,12 @@ struct answer {
 	struct fsc_subreq *sreq;
 	uint32_t version; /* 0: as it is when the answer is sent */
 	uint32_t sent;    /* reads_how.c */
+	struct answer *next;
 };
+
+/* Asked, and kept back until push() is called for their file; of one process. */
+static struct answer *kept;
+static uint32_t kept_in;
 
 /* --- The client's ops ------------------------------------------------------------------------ */
 
@@ -32,6 +37,49 @@ void reads_answer(struct fsc_subreq *sreq, int error)
 	fsc_subreq_done(sreq, n);
 }
 
+static void send(struct answer *a)
+{
+	struct file *f = a->sreq->netfs;
+
+	if (sim_chance(3) || !how_send(f->play, a->sreq, &a->sent))
+		reads_answer(a->sreq, 0);
+}
+
+static struct answer **first_kept(const struct play *p)
+{
+	if (kept_in != p->process)
+		kept = NULL; /* they have gone with theirs */
+	kept_in = p->process;
+	return &kept;
+}
+
+static void push(void *netfs)
+{
+	const struct file *f = netfs;
+	struct answer **at = first_kept(f->play), *a;
+
+	while ((a = *at)) {
+		if (a->sreq->netfs != netfs) {
+			at = &a->next;
+			continue;
+		}
+		*at = a->next;
+		send(a);
+		at = first_kept(f->play); /* whoever was answered may have asked for more */
+	}
+}
+
+static bool is_kept_no_more(struct answer *a, const struct play *p)
+{
+	for (struct answer **at = first_kept(p); *at; at = &(*at)->next) {
+		if (*at != a)
+			continue;
+		*at = a->next;
+		return true;
+	}
+	return false;
+}
+
 static void issue_read(struct fsc_subreq *sreq)
 {
 	struct file *f = sreq->netfs;
@@ -45,15 +93,23 @@ static void issue_read(struct fsc_subreq *sreq)
 	a->sreq = sreq;
 	server_asked(p, f, sreq->pos, sreq->len);
 	a->version = sim_chance(2) ? f->version : 0;
-	if (sim_chance(3) || !how_send(p, sreq, &a->sent))
-		reads_answer(sreq, 0);
+	if (sreq->more && sim_chance(2)) {
+		a->next = *first_kept(p);
+		kept = a;
+		return;
+	}
+	send(a);
 }
 
 static void cancel_read(struct fsc_subreq *sreq)
 {
+	const struct file *f = sreq->netfs;
 	struct answer *a = sreq->priv;
 
-	how_cancel_read(sreq, &a->sent);
+	if (is_kept_no_more(a, f->play))
+		reads_answer(sreq, -ECANCELED);
+	else
+		how_cancel_read(sreq, &a->sent);
 }
 
 static size_t read_max(struct fsc_read *read)
@@ -117,6 +173,7 @@ const struct fsc_netfs_ops reader_ops = {
 	.subreq_size = sizeof(struct answer),
 	.read_max = read_max,
 	.issue_read = issue_read,
+	.push = push,
 	.cancel_read = cancel_read,
 	.is_still_valid = how_is_still_valid,
 	.read_done = read_done,
