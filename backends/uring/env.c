@@ -27,21 +27,6 @@ void fsc_free(void *ptr)
 	free(ptr);
 }
 
-void *fsc_io_alloc(size_t size)
-{
-	size_t whole = (size + FSC_GRANULE_SIZE - 1) & ~(size_t)(FSC_GRANULE_SIZE - 1);
-
-	if (whole < size)
-		return NULL;
-	return aligned_alloc(FSC_GRANULE_SIZE, whole ? whole : FSC_GRANULE_SIZE);
-}
-
-void fsc_io_free(void *ptr, size_t size)
-{
-	(void)size;
-	free(ptr);
-}
-
 void fsc_buf_zero(const struct fsc_buf *buf)
 {
 	FSC_ASSERT(buf->kind == FSC_BUF_MEM);

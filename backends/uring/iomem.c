@@ -4,8 +4,8 @@
  *
  * Direct I/O pins what it is given page by page, and tells the device of each run of pages that lie
  * side by side in memory. A long buffer of small pages is hundreds of faults when it is made, and
- * hundreds of both at each transfer. So long ones are halves of huge pages, as far as the system has
- * them to give.
+ * hundreds of both at each transfer. So long ones are halves of huge pages, as far as the system
+ * has them to give.
  *
  * Where a sanitizer looks after memory, all of it is from the heap, which it knows.
  */
@@ -44,8 +44,8 @@ static bool is_half(size_t size)
 	return HAS_HALVES && size > HALF_BYTES / 2 && size <= HALF_BYTES;
 }
 
-/* Two halves, or NULL. What is mapped beyond them, to have them where a huge page can lie, goes back
- * at once. */
+/* Two halves, or NULL. What is mapped beyond them, to have them where a huge page can lie, goes
+ * back at once. */
 static void *huge_map(void)
 {
 	uint8_t *mem = mmap(NULL, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE,
@@ -59,15 +59,13 @@ static void *huge_map(void)
 		munmap(mem, before);
 	munmap(mem + before + HUGE_BYTES, HUGE_BYTES - before);
 	mem += before;
-	/* Refused: then they are small pages. */
-	if (madvise(mem, HUGE_BYTES, MADV_HUGEPAGE))
-		return mem;
+	madvise(mem, HUGE_BYTES, MADV_HUGEPAGE); /* refused: small pages do too */
 	return mem;
 }
 
 static void *half_alloc(void)
 {
-	struct half *half, *other = NULL;
+	struct half *half, *other;
 
 	pthread_mutex_lock(&halves_lock);
 	half = halves;
@@ -89,22 +87,22 @@ static void *half_alloc(void)
 
 static void half_free(void *ptr)
 {
-	struct half *other = (struct half *)((uintptr_t)ptr ^ HALF_BYTES), *half = ptr, **at;
+	struct half *half = ptr, *other = (struct half *)((uintptr_t)ptr ^ HALF_BYTES), **at;
+	bool both;
 
 	pthread_mutex_lock(&halves_lock);
 	for (at = &halves; *at && *at != other; at = &(*at)->next)
 		;
-	if (*at) {
+	both = *at;
+	if (both) {
 		*at = other->next;
-		ptr = other < half ? (void *)other : ptr;
 	} else {
 		half->next = halves;
 		halves = half;
-		ptr = NULL;
 	}
 	pthread_mutex_unlock(&halves_lock);
-	if (ptr)
-		munmap(ptr, HUGE_BYTES);
+	if (both)
+		munmap(half < other ? half : other, HUGE_BYTES);
 }
 
 void *fsc_io_alloc(size_t size)

@@ -98,6 +98,34 @@ static void test_io_memory_is_aligned_to_granules(void **state)
 	fsc_free(NULL);
 }
 
+/* Those of this size share pages: no two are to overlap, in whatever order they come and go. */
+static void test_long_transfer_memory_is_nobody_elses(void **state)
+{
+	enum { NR = 9, ROUNDS = 200, LONG = 1 << 20 };
+	uint8_t *mem[NR] = { NULL };
+
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		int at = (i * i + (i >> 3)) % NR;
+
+		if (mem[at]) {
+			assert_int_equal(mem[at][0], at);
+			assert_int_equal(mem[at][LONG - 1], at);
+			fsc_io_free(mem[at], LONG);
+			mem[at] = NULL;
+			continue;
+		}
+		mem[at] = fsc_io_alloc(LONG);
+		assert_non_null(mem[at]);
+		memset(mem[at], at, LONG);
+	}
+	for (int at = 0; at < NR; at++) {
+		assert_true(!mem[at] || (mem[at][0] == at && mem[at][LONG - 1] == at));
+		if (mem[at])
+			fsc_io_free(mem[at], LONG);
+	}
+}
+
 static void test_buffer_windows_touch_only_themselves(void **state)
 {
 	char mem[] = "abcdefgh";
@@ -357,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_crc32c_is_the_same_in_pieces),
 		cmocka_unit_test(test_crc32c_of_table_and_instruction_are_equal),
 		cmocka_unit_test(test_io_memory_is_aligned_to_granules),
+		cmocka_unit_test(test_long_transfer_memory_is_nobody_elses),
 		cmocka_unit_test(test_buffer_windows_touch_only_themselves),
 		cmocka_unit_test(test_a_reference_is_last_once),
 		cmocka_unit_test(test_locks_exclude),
