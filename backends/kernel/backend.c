@@ -137,14 +137,14 @@ static int close_to_others(struct fsc_kb *kb)
 	return err;
 }
 
-static int lock_root(struct fsc_kb *kb, struct fsc_dir *root)
+static int lock_root(struct fsc_kb *kb)
 {
 	struct file *file;
-	int err = make_lock_file(root);
+	int err = make_lock_file(&kb->root_dir);
 
 	if (err)
 		return err;
-	file = open_lock_file(root);
+	file = open_lock_file(&kb->root_dir);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	err = lock_file(file);
@@ -162,16 +162,10 @@ static int lock_root(struct fsc_kb *kb, struct fsc_dir *root)
 static int op_lock(struct fsc_backend *be)
 {
 	struct fsc_kb *kb = fsc_kb_of(be);
-	struct fsc_kb_scope scope;
-	struct fsc_dir *root;
-	int err = fsc_kb_dir_open(be, NULL, NULL, false, &root);
+	struct fsc_kb_scope scope = fsc_kb_enter(kb);
+	int err = lock_root(kb);
 
-	if (err)
-		return err;
-	scope = fsc_kb_enter(kb);
-	err = lock_root(kb, root);
 	fsc_kb_leave(scope);
-	fsc_kb_dir_close(root);
 	return err;
 }
 
@@ -221,6 +215,8 @@ static void op_close(struct fsc_backend *be)
 		locks_remove_posix(kb->lock, kb->lock);
 		fsc_kb_put_file(kb, kb->lock);
 	}
+	if (kb->root_dir.file)
+		fsc_kb_put_file(kb, kb->root_dir.file);
 	if (kb->wq)
 		destroy_workqueue(kb->wq);
 	if (READ_ONCE(sb->s_dio_done_wq))
@@ -285,6 +281,17 @@ static int check_root(const struct path *root)
 	return 0;
 }
 
+static int open_root_dir(struct fsc_kb *kb)
+{
+	struct file *file = dentry_open(&kb->root, O_RDONLY | O_DIRECTORY, kb->cred);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	kb->root_dir.kb = kb;
+	kb->root_dir.file = file;
+	return 0;
+}
+
 static int open_root(struct fsc_kb *kb)
 {
 	struct fsc_kb_scope scope;
@@ -296,9 +303,9 @@ static int open_root(struct fsc_kb *kb)
 	if (!kb->wq)
 		return -ENOMEM;
 	scope = fsc_kb_enter(kb);
-	err = fsc_kb_probe(kb);
+	err = open_root_dir(kb);
 	fsc_kb_leave(scope);
-	return err;
+	return err ? err : fsc_kb_unlimited(kb, fsc_kb_probe, kb);
 }
 
 int fsc_kernel_backend_open(const struct path *root, const struct cred *cred,

@@ -49,7 +49,7 @@ static struct file *open_dir(struct fsc_kb *kb, struct fsc_dir *parent, const ch
 	int err;
 
 	if (!name)
-		return open_dentry(kb, parent ? parent->file->f_path.dentry : kb->root.dentry);
+		return open_dentry(kb, parent->file->f_path.dentry);
 	file = open_existing(parent, name);
 	if (!create || file != ERR_PTR(-ENOENT))
 		return file;
@@ -68,7 +68,7 @@ int fsc_kb_dir_open(struct fsc_backend *be, struct fsc_dir *parent, const char *
 		return -ENOMEM;
 	scope = fsc_kb_enter(kb);
 	dir->kb = kb;
-	dir->file = open_dir(kb, parent, name, create);
+	dir->file = open_dir(kb, parent ? parent : &kb->root_dir, name, create);
 	fsc_kb_leave(scope);
 	if (IS_ERR(dir->file)) {
 		int err = PTR_ERR(dir->file);

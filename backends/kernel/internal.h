@@ -37,15 +37,6 @@
 /* Bytes of one transfer at most; the rest is a short transfer, which the core copes with. */
 #define FSC_KB_MAX_TRANSFER (1u << 30)
 
-struct fsc_kb {
-	struct fsc_backend be;
-	struct path root;
-	const struct cred *cred;
-	struct file *lock; /* byte 0 of ROOT/lock, once it's ours */
-	/* Transfers that can't be started where they are asked for, and last closes. */
-	struct workqueue_struct *wq;
-};
-
 struct fsc_dir {
 	struct fsc_kb *kb;
 	struct file *file;
@@ -53,6 +44,16 @@ struct fsc_dir {
 	char *entries;         /* NULL until first read */
 	size_t used, next;     /* bytes in @entries, and where the next entry is */
 	uint64_t pos;          /* where in the directory @next is */
+};
+
+struct fsc_kb {
+	struct fsc_backend be;
+	struct path root;
+	struct fsc_dir root_dir;
+	const struct cred *cred;
+	struct file *lock; /* byte 0 of ROOT/lock, once it's ours */
+	/* Transfers that can't be started where they are asked for, and last closes. */
+	struct workqueue_struct *wq;
 };
 
 struct fsc_file {
@@ -154,8 +155,8 @@ int fsc_kb_transfer_page(struct file *file, struct page *page, bool write);
 
 struct fsc_fs_facts;
 
-/* Fills kb->be and says what it found. 0 or -errno. In a scope. */
-int fsc_kb_probe(struct fsc_kb *kb);
+/* Fills kb->be and says what it found. 0 or -errno. @kb: a struct fsc_kb. */
+int fsc_kb_probe(void *kb);
 
 /* Texts that facts point into. */
 struct fsc_kb_texts {

@@ -4,8 +4,9 @@
  *
  * Starting one may sleep (the filesystem finds its blocks), but the core may ask for one in a
  * completion: then a worker starts it. A completion is recognised by where it runs, or by a mark
- * that is on this processor while one runs in a task: a filesystem ends a transfer wherever it
- * likes, in the middle of submitting another one too.
+ * that is on this processor while one runs: a filesystem ends a transfer wherever it likes, in the
+ * middle of submitting another one too, or at once (holes), and a chain of those would be a chain
+ * of calls.
  */
 #include <linux/file.h>
 #include <linux/ioprio.h>
@@ -48,7 +49,7 @@ static int pages_of_vmalloc(struct fsc_kb_io *x, void *mem, size_t len, unsigned
 	unsigned int n = DIV_ROUND_UP(offset_in_page(mem) + len, PAGE_SIZE);
 	unsigned int i;
 
-	x->many = kvmalloc_array(n, sizeof(*x->many), GFP_NOFS);
+	x->many = kmalloc_array(n, sizeof(*x->many), GFP_NOFS | __GFP_NOWARN);
 	if (!x->many)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
@@ -104,30 +105,30 @@ static int make_iter(struct fsc_io *io, struct iov_iter *it)
 /* More than 0 while a completion runs on this processor. */
 static DEFINE_PER_CPU(unsigned int, fsc_kb_completing);
 
+/* A task stays on its processor, or its mark would be left on another. Whoever else gets the
+ * processor meanwhile sees a mark that isn't his: his transfer is started by a worker. */
 static void end(struct fsc_io *io, ssize_t ret)
 {
 	struct bio_vec *many = own(io)->many;
-
-	io->done(io, ret); /* may free it */
-	kvfree(many);
-}
-
-/* A task stays on its processor, or its mark would be left on another. Whoever else gets the
- * processor meanwhile sees a mark that isn't his: his transfer is started by a worker. */
-static void completed(struct kiocb *iocb, long ret)
-{
-	struct fsc_kb_io *x = container_of(iocb, struct fsc_kb_io, iocb);
 	bool task = in_task();
 
-	if (x->write)
-		fsc_write_ended_later(iocb);
 	if (task)
 		migrate_disable();
 	this_cpu_inc(fsc_kb_completing);
-	end(io_of(x), ret);
+	io->done(io, ret); /* may free it */
 	this_cpu_dec(fsc_kb_completing);
 	if (task)
 		migrate_enable();
+	kfree(many);
+}
+
+static void completed(struct kiocb *iocb, long ret)
+{
+	struct fsc_kb_io *x = container_of(iocb, struct fsc_kb_io, iocb);
+
+	if (x->write)
+		fsc_write_ended_later(iocb);
+	end(io_of(x), ret);
 }
 
 /* --- Starts ----------------------------------------------------------------------------------- */
@@ -188,7 +189,7 @@ static void start_here(struct fsc_io *io)
 		return;
 	if (interrupted(ret) && !(current->flags & PF_KTHREAD)) {
 		/* Somebody is being killed: no reason to think ill of the file. */
-		kvfree(own(io)->many);
+		kfree(own(io)->many);
 		start_later(io);
 	} else {
 		end(io, ret);

@@ -154,14 +154,11 @@ static int apply(struct fsc_kb *kb, const struct seen *s, const struct fsc_fs_ve
 	return 0;
 }
 
-int fsc_kb_probe(struct fsc_kb *kb)
+static int look_and_judge(struct fsc_kb *kb, struct seen *s)
 {
-	struct seen *s = kzalloc(sizeof(*s), GFP_NOFS);
 	struct fsc_fs_verdict verdict;
 	int err;
 
-	if (!s)
-		return -ENOMEM;
 	fsc_kb_look_at_super(kb->root.mnt->mnt_sb, &s->texts, &s->facts);
 	err = try_file(kb, s);
 	if (err == -EOPNOTSUPP)
@@ -170,6 +167,21 @@ int fsc_kb_probe(struct fsc_kb *kb)
 		fsc_fs_judge(&s->facts, false, &verdict);
 		err = apply(kb, s, &verdict);
 	}
+	return err;
+}
+
+int fsc_kb_probe(void *arg)
+{
+	struct fsc_kb *kb = arg;
+	struct seen *s = kzalloc(sizeof(*s), GFP_KERNEL);
+	struct fsc_kb_scope scope;
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	scope = fsc_kb_enter(kb);
+	err = look_and_judge(kb, s);
+	fsc_kb_leave(scope);
 	kfree(s);
 	return err;
 }
