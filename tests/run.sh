@@ -34,6 +34,9 @@ packages="$packages diod nfs-ganesha nfs-ganesha-vfs rpcbind iproute2 procps val
 	e2fsprogs xfsprogs btrfs-progs mount util-linux libfuse3-dev fuse3 gcovr patch"
 # What building a kernel module takes beside headers (which tests/build/kernel.sh gets).
 packages="$packages gcc-12 make libelf1 libssl3"
+# With --long, to boot kernels with it: an emulator, what a guest consists of, and what building
+# User Mode Linux takes.
+long_packages='qemu-system-x86 busybox-static cpio kmod xz-utils flex bison bc'
 
 missing_packages() {
 	for package in $packages; do
@@ -255,6 +258,45 @@ part_kernel() {
 		run_test "kernel/$series" timeout -k 30 "$limit" \
 			sh tests/build/kernel.sh "$source" "$series" "$build/kernel-$series"
 	done
+	[ -z "$FSC_LONG" ] || kernel_long
+}
+
+# The module in machines: hours. The fast ones first.
+kernel_long() {
+	FSC_BUILD=$build
+	export FSC_BUILD
+	for kernel in uml uml-debug 6.12 6.1; do
+		for disk in ext4 xfs; do
+			for protocol in nfs 9p; do
+				kernel_scripts
+			done
+		done
+	done
+}
+
+kernel_scripts() { # of $kernel, $disk, $protocol
+	in_guest boot "$protocol"
+	in_guest coherence "$protocol"
+	in_guest load "$protocol" 10
+	in_guest play "$protocol" 5000 "$(date +%s)"
+	in_machines again
+	in_machines crash 20
+	case $kernel in
+	uml*) ;;
+	*) in_machines crash 20 --cut ;;
+	esac
+}
+
+in_guest() { # SCRIPT ARGUMENT...
+	guest=tests/kernel/guest/$1.sh name=kernel/$kernel-$disk-$protocol-$1
+	shift
+	run_test "$name" timeout -k 30 "$limit" \
+		sh tests/kernel/run.sh --cache "$disk" --timeout 3600 "$kernel" "$guest" "$@"
+}
+
+in_machines() { # SCRIPT [ROUNDS [OPTION]]
+	run_test "kernel/$kernel-$disk-$protocol-$1${3-}" timeout -k 30 "$limit" \
+		sh "tests/kernel/$1.sh" ${3:+"$3"} --cache "$disk" "$kernel" "$protocol" ${2:+"$2"}
 }
 
 part_filesystems() {
@@ -437,6 +479,7 @@ for argument in "$@"; do
 		;;
 	--long)
 		FSC_LONG=1
+		packages="$packages $long_packages"
 		patience=20
 		limit=18000
 		;;

@@ -13,7 +13,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
 
-stock='' cut='' filesystem=ext4 seed=1
+stock='' cut='' filesystem=ext4 seed=$(date +%s)
 while [ $# -gt 3 ]; do
 	case $1 in
 	--stock) stock=--stock ;;

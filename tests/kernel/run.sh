@@ -139,7 +139,7 @@ clocksource=acpi_pm mitigations=off nokaslr audit=0 random.trust_cpu=on"
 
 start_uml() {
 	exec "$vmlinuz" "mem=${memory}M" "initrd=$tmp/initrd" "ubda=$keep/cache.img" \
-		"ubdb=$keep/server.img" "uml_dir=$tmp/" "umid=guest" con=null con0=null,fd:1 \
+		"ubdb=$keep/server.img" "uml_dir=$tmp/" "umid=uml" con=null con0=null,fd:1 \
 		ssl=null loglevel=5 panic=-1 oops=panic
 }
 

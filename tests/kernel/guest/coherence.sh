@@ -40,7 +40,7 @@ remount
 compare_all_cached "warm again"
 
 say "changed through the mount"
-change_back /mnt 3
+[ "$protocol-$guest_kind" = 9p-uml ] || change_back /mnt 3
 change_files /mnt 4
 sync
 compare_all "after writes"
@@ -57,8 +57,10 @@ say "both"
 io put /mnt/size-4194304 3000000 70000 5
 umount /mnt
 forget
-io put "$served/size-4194304" 3030000 10 6
-tick "$served/size-4194304"
+[ "$protocol-$guest_kind" = 9p-uml ] || {
+	io put "$served/size-4194304" 3030000 10 6
+	tick "$served/size-4194304"
+}
 mount_cached
 compare_all "changed on both sides"
 

@@ -57,7 +57,9 @@ change_files() { # FOLDER SEED
 changed='size-4194304 size-1000003 size-262145 size-65537 size-262144 size-4097 size-65536 size-0
 	size-65535 size-12288 many/3 many/4 many/added size-1 holes'
 
+# (Of 9P in UML nothing says that a file has changed: see mount_cached.)
 change_server() { # SEED
+	[ "$protocol-$guest_kind" != 9p-uml ] || return 0
 	change_files "$served" "$1"
 	for name in $changed; do
 		tick "$served/$name"

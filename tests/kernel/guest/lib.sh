@@ -86,6 +86,10 @@ serve_nfs() {
 	echo 4 >/proc/fs/nfsd/threads || die "nfsd does not start"
 }
 
+listens() { # PORT
+	grep -q ":$(printf %04X "$1") 00000000:0000 0A " /proc/net/tcp
+}
+
 serve_9p() {
 	command -v diod >/dev/null || skip "no diod to serve 9P with"
 	modprobe 9pnet_fd
@@ -93,7 +97,7 @@ serve_9p() {
 		trap '' PIPE
 		exec diod -f -n -N -e /srv -l 127.0.0.1:564 >/tmp/diod.log 2>&1
 	) &
-	wait_until 20 nc -z 127.0.0.1 564 || die "diod does not start: $(cat /tmp/diod.log)"
+	wait_until 20 listens 564 || die "diod does not start: $(cat /tmp/diod.log)"
 }
 
 serve_smb() {
@@ -104,7 +108,7 @@ serve_smb() {
 		>/etc/ksmbd/ksmbd.conf
 	ksmbd.adduser -c /etc/ksmbd/ksmbd.conf -i /etc/ksmbd/ksmbdpwd.db -a root -p guest &&
 		ksmbd.mountd -c /etc/ksmbd/ksmbd.conf -u /etc/ksmbd/ksmbdpwd.db &&
-		wait_until 20 nc -z 127.0.0.1 445 || die "ksmbd does not start"
+		wait_until 20 listens 445 || die "ksmbd does not start"
 }
 
 # --- The mount -------------------------------------------------------------------------------
