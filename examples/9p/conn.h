@@ -100,8 +100,8 @@ int p9_bad_reply(struct p9_client *c, uint8_t type);
 /* With the lock held. */
 void p9_sendq_add(struct p9_client *c, struct p9_out *out, const uint8_t *msg, uint32_t len);
 void p9_sendq_push(struct p9_client *c);
-/* 0, and @req will be completed; or the error of a dead connection, and it won't. @more: it may wait
- * for the next one, or p9_push(). */
+/* 0, and @req will be completed; or the error of a dead connection, and it won't. @more: it may
+ * wait for the next one, or p9_push(). */
 int p9_submit(struct p9_client *c, struct p9_req *req, bool more);
 
 /* ---- client.c ---- */

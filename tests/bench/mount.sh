@@ -12,6 +12,7 @@
 #	--objects N       for the case many (100000)
 #	--pairs N --slice SECONDS
 #	--mount-options   of fsc9p, beside allow_other (actimeo=3600)
+#	--direct          the loop device reads and writes its image past the kernel's pages
 #	--peers           without fsc9p
 #
 # Cases: seq rand small (against bindfs and rclone), passthrough (against the cache's own file), cold
@@ -29,7 +30,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=$(realpath "${1:?usage: mount.sh BUILD [OPTION...] [CASE...]}")
 shift
 dir=${TMPDIR:-/tmp} size=1024 files=5000 objects=100000 pairs=20 slice=0.3 peers_only=
-fsc_options=actimeo=3600
+fsc_options=actimeo=3600 loop=
 cases=
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -40,6 +41,7 @@ while [ $# -gt 0 ]; do
 	--pairs) pairs=$2 && shift ;;
 	--slice) slice=$2 && shift ;;
 	--mount-options) fsc_options=$2 && shift ;;
+	--direct) loop=direct ;;
 	--peers) peers_only=1 ;;
 	-*) die "$1 is no option" ;;
 	*) cases="$cases $1" ;;
@@ -61,7 +63,10 @@ mkdir "$disk" "$tmp/bindfs" "$tmp/rclone" "$tmp/fsc9p" "$tmp/plain"
 lay_out() {
 	truncate -s $((size * 5 + files / 16 + 4096))M "$tmp/image"
 	mkfs.ext4 -q -F "$tmp/image" || die mkfs
-	mount -o loop "$tmp/image" "$disk" || skip "mount: no loop devices"
+	fsc_device=$(losetup --find --show ${loop:+--direct-io=on} "$tmp/image") ||
+		skip "losetup: no loop devices"
+	at_exit "losetup -d '$fsc_device'"
+	mount "$fsc_device" "$disk" || die mount
 	at_exit "umount -l '$disk'"
 	mkdir -p "$export/small" "$disk/cache" "$disk/rclone"
 	head -c "${size}M" /dev/urandom >"$export/large"
@@ -242,22 +247,27 @@ read_large() {
 	dd if="$tmp/cold/large" of=/dev/null bs=1M status=none
 }
 
-# A new, empty cache each time; the server's own pages are warm for both.
+# A new, empty cache each time; the server's own pages are warm for both. What doesn't fit in memory
+# until it is stored isn't kept: with a disk slower than the server the ratio says little.
 case_cold() {
 	mkdir -p "$tmp/cold"
 	cat "$export/large" >/dev/null
 	for round in 1 2 3 4 5 6 7; do
 		rm -rf "$disk/cold-cache"
-		begin_fsc9p cold "$fsc_options" --cache "$disk/cold-cache"
+		begin_fsc9p cold "$fsc_options" --cache "$disk/cold-cache" \
+			--stats "$tmp/cold-stats"
 		timed cached read_large
 		unmount cold
+		sed -n 's/.*"cache_write_bytes": *\([0-9]*\).*/\1/p' "$tmp/cold-stats" \
+			>>"$tmp/stored.us"
 		begin_fsc9p cold "$fsc_options" --no-cache
 		timed uncached read_large
 		unmount cold
 	done
-	awk -v c="$(median cached)" -v u="$(median uncached)" -v mib="$size" 'BEGIN {
-		printf "cold read, MiB/s: with cache %.0f, without %.0f, ratio %.2f\n",
-			mib * 1000 / c, mib * 1000 / u, u / c }'
+	awk -v c="$(median cached)" -v u="$(median uncached)" -v s="$(median stored)" \
+		-v mib="$size" 'BEGIN {
+		printf "cold read, MiB/s: with cache %.0f, without %.0f, ratio %.2f; stored: %.2f\n",
+			mib * 1000 / c, mib * 1000 / u, u / c, s * 1000 / mib / 1048576 }'
 }
 
 begin_and_read() {
