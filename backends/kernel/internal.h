@@ -8,7 +8,7 @@
  *	file.c     files: open, tmpfile, commit, unlink, size, sync
  *	xattr.c    xattrs
  *	io.c       transfers
- *	probe.c    what the filesystem can do, tried on a tmpfile; ../common/fskind.c judges it
+ *	probe.c    what the filesystem can do, tried on a tmpfile; ../fskind.c judges it
  *	fskind.c   what only its superblock tells
  *	compat.h   differences between kernels
  */

@@ -8,7 +8,7 @@
  *	file.c     files: open, tmpfile, commit, unlink, size, sync
  *	xattr.c    xattrs
  *	io.c       transfers: in place, or handed to ring.c or pool.c
- *	probe.c    what the filesystem can do, tried on a tmpfile; ../common/fskind.c judges it
+ *	probe.c    what the filesystem can do, tried on a tmpfile; ../fskind.c judges it
  *	mountinfo.c  texts of /proc
  *
  * A forked child shares files and ring with its parent but has none of its threads: every

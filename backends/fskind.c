@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * fskind.c - judge what a filesystem promises across a crash (docs/design.md, "Crash consistency").
  *
