@@ -91,7 +91,7 @@ prepare_job() { # ARGUMENT...
 	[ -n "$stock" ] || cp "$module" "$tmp/job/guest/libfscache.ko" || die "no module"
 	{
 		echo "guest_kind=${kernel%-debug} guest_out=$tmp/guest guest_stock=$stock"
-		echo "guest_arguments='$*'"
+		echo "guest_arguments='$*' guest_limit=$((limit * 4 / 5))"
 		[ -n "$stock" ] ||
 			echo "guest_depends='$(modinfo -F depends "$module" | tr , ' ')'"
 		case $kernel in

@@ -71,6 +71,8 @@ serve() { # nfs|9p|cifs: one after the other, too
 # The kernel's server, told what it exports without nfs-utils: its caches take what mountd would
 # answer, for longer than any guest lives.
 serve_nfs() {
+	# (for it, a client that was made in the first second after boot is one that has expired)
+	wait_until 5 grep -qv '^[01]\.' /proc/uptime
 	modprobe nfsd && mount -t nfsd nfsd /proc/fs/nfsd || die "no nfsd"
 	never=2147483647
 	# who asks; what is exported (fsid 0, no root squashing, any port, no subtree check); its root
@@ -261,7 +263,7 @@ server_read() {
 # The background has stored what it will store.
 settle() {
 	last='' calm=0
-	while [ $calm -lt 3 ]; do
+	while [ $calm -lt 5 ]; do
 		sync
 		now="$(cache_writes) $(du -s /cache | cut -f 1)"
 		[ "$now" = "$last" ] && calm=$((calm + 1)) || calm=0
