@@ -36,11 +36,26 @@ for limit in unlimited 1; do
 	) || fail "the suite"
 	dmesg | grep -E 'libfscache: (conformance|own):' | tail -n 40
 done
-timeout 60 fsfreeze --freeze /cache || fail "something holds off freezing"
+(
+	fsfreeze --freeze /cache && touch /tmp/frozen
+) &
+wait_until 60 test -e /tmp/frozen || {
+	echo "FAIL: something holds off freezing"
+	echo "guest: ended with 1"
+	poweroff -n -f # a sync would hang
+}
 fsfreeze --unfreeze /cache
 # (the file is what its test of the lock leaves)
 rmdir /cache/lost+found 2>/dev/null
 [ "$(ls /cache)" = lock ] || fail "it left something: $(ls /cache)"
+
+# By opening it room can be made.
+dd if=/dev/zero of=/cache/full bs=1M 2>/dev/null
+dd if=/dev/zero of=/cache/fuller bs=4k 2>/dev/null
+insmod /guest/libfscache.ko dir=/cache kinds=1 && rmmod fsc_backend_test ||
+	fail "a full disk can't be opened"
+dmesg | grep libfscache: | tail -n 1
+rm /cache/full /cache/fuller
 umount /cache || fail "the disk is still in use"
 
 judged ordered "$cache_disk" "$cache_kind" rw
