@@ -35,12 +35,15 @@ say() {
 	echo "$(cut -d ' ' -f 1 /proc/uptime) $*"
 }
 
+uptime_seconds() {
+	cut -d . -f 1 /proc/uptime
+}
+
 wait_until() { # SECONDS COMMAND...
-	tries=$(($1 * 20))
+	patience=$(($(uptime_seconds) + $1))
 	shift
 	until "$@"; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || return 1
+		[ "$(uptime_seconds)" -lt $patience ] || return 1
 		usleep 50000
 	done
 }
