@@ -209,26 +209,38 @@ static bool is_component(const char *name)
 	return *name && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
 }
 
-/*
- * The object @name of the current directory, which is to be ROOT/cache/VOLUME/@xx, as the core knows
- * it; both to be freed. The tree is ours: nobody moves its folders but to bury them.
- */
+/* Of ROOT/cache/VOLUME/@xx, the last two; with references. The tree is ours: nobody moves its folders
+ * but to bury them. */
+static bool find_fanout(const struct path *pwd, struct dentry **vol, struct dentry **fanout)
+{
+	const struct dentry *root = control.kc->root.dentry;
+	struct dentry *cache;
+	bool found;
+
+	*fanout = dget(pwd->dentry);
+	*vol = dget_parent(*fanout);
+	cache = dget_parent(*vol);
+	/* The root of a filesystem is its own parent. */
+	found = pwd->mnt->mnt_sb == root->d_sb && cache != root && cache != *vol &&
+		READ_ONCE(cache->d_parent) == root;
+	dput(cache);
+	return found;
+}
+
+/* The object @name of the current directory, as the core knows it; both to be freed. What isn't
+ * where objects are is in use: the daemon then lets it be. */
 static int name_object(const char *name, char **volume, char **path)
 {
-	struct dentry *fanout, *vol, *cache;
+	struct dentry *fanout, *vol;
 	struct path pwd;
-	int err = -EINVAL;
+	int err = -EBUSY;
 
 	if (!control.kc)
 		return -EIO;
 	if (!is_component(name))
 		return -EINVAL;
 	get_fs_pwd(current->fs, &pwd);
-	fanout = dget(pwd.dentry);
-	vol = dget_parent(fanout);
-	cache = dget_parent(vol);
-	if (pwd.mnt->mnt_sb == control.kc->root.mnt->mnt_sb &&
-	    READ_ONCE(cache->d_parent) == control.kc->root.dentry) {
+	if (find_fanout(&pwd, &vol, &fanout)) {
 		*volume = kasprintf(GFP_KERNEL, "%pd", vol);
 		*path = kasprintf(GFP_KERNEL, "%pd/%s", fanout, name);
 		err = *volume && *path ? 0 : -ENOMEM;
@@ -237,7 +249,6 @@ static int name_object(const char *name, char **volume, char **path)
 			kfree(*path);
 		}
 	}
-	dput(cache);
 	dput(vol);
 	dput(fanout);
 	path_put(&pwd);
