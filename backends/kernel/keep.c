@@ -102,7 +102,7 @@ static int ready_part(struct fsc_kkeep *keep, struct fsc_gen *gen, u64 *pos, u64
 	gio->buf.off = *pos - keep->pos;
 	gio->buf.len = end - *pos;
 	gio->buf.kind = FSC_BUF_ITER;
-	gio->flags = FSC_IO_MAY_BLOCK;
+	gio->flags = keep->done ? 0 : FSC_IO_MAY_BLOCK;
 	gio->done = part_done;
 	fsc_gen_sample(gio); /* that it wasn't changed since the read: the promise says so */
 	err = fsc_gen_store_prepare(gio);

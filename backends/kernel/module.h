@@ -44,6 +44,7 @@ struct fsc_kcache {
 	struct fscache_cache *cookie; /* fscache's */
 	struct fsc_cache *cache;      /* the core's */
 	struct path root;             /* the directory that `dir` names */
+	atomic_t nr_volumes;          /* of the core's that are ours */
 	spinlock_t lock;              /* covers the lists */
 	struct list_head volumes;
 	struct list_head objects;

@@ -191,10 +191,8 @@ static bool is_server_data(const struct iov_iter *iter, size_t len)
 		    folio_get_private(folioq_folio(queue, slot)) != NETFS_FOLIO_COPY_TO_CACHE)
 			return false;
 		size = folioq_folio_size(queue, slot++);
-		if (skip >= size)
-			return false;
-		len -= min(len, size - skip);
-		skip = 0;
+		len -= min(len, size - min(size, skip));
+		skip -= min(size, skip);
 	}
 	return true;
 }

@@ -76,7 +76,7 @@ static int read_gen(struct fsc_gen *gen, struct netfs_cache_resources *cres, lof
 	rd->gio.buf.mem = &rd->iter;
 	rd->gio.buf.len = rd->len;
 	rd->gio.buf.kind = FSC_BUF_ITER;
-	rd->gio.flags = FSC_IO_MAY_BLOCK;
+	rd->gio.flags = done ? 0 : FSC_IO_MAY_BLOCK;
 	rd->gio.done = read_done;
 	fscache_count_read();
 	fsc_gen_read(&rd->gio);

@@ -21,7 +21,7 @@ static const struct {
 	const char *name;
 	size_t offset;
 } lines[] = {
-	LINE(cache_reads), LINE(cache_read_bytes), LINE(cache_writes), LINE(cache_write_bytes),
+	LINE(cache_reads), LINE(cache_writes), LINE(cache_write_bytes),
 	LINE(stale_reads), LINE(objects_created), LINE(objects_found), LINE(objects_missed),
 	LINE(objects_invalidated), LINE(objects_discarded), LINE(objects_retired),
 	LINE(objects_culled), LINE(saves), LINE(cache_errors), LINE(no_space), LINE(no_memory),

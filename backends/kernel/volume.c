@@ -5,6 +5,7 @@
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/wait_bit.h>
 
 #include "module.h"
 #include "trace.h"
@@ -59,6 +60,7 @@ void fsc_kvolume_acquire(struct fscache_volume *vcookie)
 	}
 	kv->kc = kc;
 	kv->cookie = vcookie;
+	atomic_inc(&kc->nr_volumes);
 	vcookie->cache_priv = kv;
 	/* So that it doesn't wake anybody by falling to 0; fscache_withdraw_volume() takes it. */
 	atomic_inc(&vcookie->n_accesses);
@@ -67,11 +69,17 @@ void fsc_kvolume_acquire(struct fscache_volume *vcookie)
 	spin_unlock(&kc->lock);
 }
 
+/* Off the list. Whoever unbinds waits for the end of it. */
 static void let_go(struct fsc_kvolume *kv, bool retire)
 {
+	struct fsc_kcache *kc = kv->kc;
+
 	kv->cookie->cache_priv = NULL;
 	fsc_volume_relinquish(kv->vol, retire);
 	kfree(kv);
+	/* What is waited on here is an address: it may be freed in between. */
+	if (atomic_dec_and_test(&kc->nr_volumes))
+		wake_up_var(&kc->nr_volumes);
 }
 
 void fsc_kvolume_free(struct fscache_volume *vcookie)
@@ -141,4 +149,6 @@ void fsc_kvolumes_withdraw(struct fsc_kcache *kc)
 		else if (again)
 			cond_resched();
 	} while (vcookie || again);
+	/* Those that are being freed took themselves off the list. */
+	wait_var_event(&kc->nr_volumes, !atomic_read(&kc->nr_volumes));
 }
