@@ -267,6 +267,8 @@ kernel_long() {
 	export FSC_BUILD
 	for kernel in uml uml-debug 6.12 6.1; do
 		for disk in ext4 xfs; do
+			run_test "kernel/$kernel-$disk-backend" timeout -k 30 "$limit" \
+				sh tests/kernel/backend.sh "$kernel" "$disk"
 			for protocol in nfs 9p; do
 				kernel_scripts
 			done

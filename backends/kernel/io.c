@@ -183,8 +183,11 @@ static void start_here(struct fsc_io *io)
 	struct fsc_kb_scope scope = fsc_kb_enter(io->file->kb);
 	ssize_t ret = submit(io);
 
+	if (current->flags & PF_KTHREAD)
+		__fput_sync(file); /* else it would be put off, and unmounting refused meanwhile */
+	else
+		fput(file);
 	fsc_kb_leave(scope);
-	fput(file);
 	if (ret == -EIOCBQUEUED)
 		return;
 	if (interrupted(ret) && !(current->flags & PF_KTHREAD)) {
