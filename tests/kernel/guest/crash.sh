@@ -22,9 +22,8 @@ random_file() { # FOLDER
 }
 
 work() {
-	chance 10
+	chance 20
 	case $chosen in
-	0 | 1 | 2 | 3) random_file /mnt && cat "$file" >/dev/null 2>&1 ;;
 	4) random_file /mnt && chance 900000 && io fill "$file" "$chosen" $seed ;;
 	5 | 6)
 		random_file /mnt
@@ -34,6 +33,7 @@ work() {
 	7) random_file /mnt && chance 300000 && [ -f "$file" ] && truncate -s "$chosen" "$file" ;;
 	8) random_file /mnt && rm -f "$file" ;;
 	9) change_below ;;
+	*) random_file /mnt && cat "$file" >/dev/null 2>&1 ;;
 	esac
 }
 
