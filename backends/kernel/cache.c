@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * cache.c - a cache from bind to unbind: the backend on its directory, the core on that, and fscache
- * told that there is one.
+ * cache.c - a cache from bind to unbind: the backend on its directory, the core on that, and
+ * fscache told that there is one.
  */
 #include <linux/cred.h>
 #include <linux/module.h>
@@ -117,7 +117,8 @@ int fsc_kcache_bind(const struct fsc_kcache_args *args, struct fsc_kcache **out)
 	return 0;
 }
 
-/* The order matters: no new volumes, then no new objects, then those that there are, then theirs. */
+/* The order matters: no new volumes, then no new objects, then those that there are, then
+ * theirs. */
 void fsc_kcache_unbind(struct fsc_kcache *kc)
 {
 	fsc_kstats_set(NULL);

@@ -84,7 +84,7 @@ static inline void fsc_first_byte_lock(struct file_lock *lock, struct file *file
 #endif
 #define fsc_write_ended_later(iocb) kiocb_end_write(iocb)
 
-/* --- The netfs library --------------------------------------------------------------------------- */
+/* --- The netfs library ------------------------------------------------------------------------ */
 
 #ifdef NETFS_FOLIO_COPY_TO_CACHE
 /* It writes through streams of subrequests, one of them to the cache: what it read, and all that is

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * control.c - /dev/cachefiles, as cachefilesd and its configuration file know it: a command a write,
- * the state as a line of text to be read, and poll.
+ * control.c - /dev/cachefiles, as cachefilesd and its configuration file know it: a command a
+ * write, the state as a line of text to be read, and poll.
  *
  *	dir PATH, tag NAME, secctx CONTEXT         before bind
  *	brun, bcull, bstop, frun, fcull, fstop N%  before bind; 7, 5 and 1 unless told
@@ -11,9 +11,9 @@
  *	debug MASK                                 taken, and ignored: there are tracepoints
  *	unbind                                     not known to cachefilesd
  *
- * Who closes the device ends the cache, as ever, unless `persist` is set, or a signal killed it: then
- * the cache goes on by itself, and the next one that binds the same directory takes it over. The core
- * makes room for itself, so the daemon is never asked to.
+ * Who closes the device ends the cache, as ever, unless `persist` is set, or a signal killed it:
+ * then the cache goes on by itself, and the next one that binds the same directory takes it over.
+ * The core makes room for itself, so the daemon is never asked to.
  */
 #define pr_fmt(fmt) "libfscache: " fmt
 
@@ -59,7 +59,7 @@ static void forget_settings(void)
 	control.params.bstop = control.params.fstop = 1;
 }
 
-/* --- Commands ------------------------------------------------------------------------------------ */
+/* --- Commands --------------------------------------------------------------------------------- */
 
 static int set_string(char **to, const char *args)
 {
@@ -202,15 +202,15 @@ static int do_bind(char *args)
 	return err;
 }
 
-/* --- What the daemon asks of single objects -------------------------------------------------------- */
+/* --- What the daemon asks of single objects --------------------------------------------------- */
 
 static bool is_component(const char *name)
 {
 	return *name && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
 }
 
-/* Of ROOT/cache/VOLUME/@xx, the last two; with references. The tree is ours: nobody moves its folders
- * but to bury them. */
+/* Of ROOT/cache/VOLUME/@xx, the last two; with references. The tree is ours: nobody moves its
+ * folders but to bury them. */
 static bool find_fanout(const struct path *pwd, struct dentry **vol, struct dentry **fanout)
 {
 	const struct dentry *root = control.kc->root.dentry;
@@ -328,7 +328,7 @@ static int run_command(char *line)
 	return err;
 }
 
-/* --- The device ------------------------------------------------------------------------------------ */
+/* --- The device ------------------------------------------------------------------------------- */
 
 static int control_open(struct inode *inode, struct file *file)
 {
@@ -388,7 +388,8 @@ static int state_line(char *line, size_t size)
 	if (control.kc)
 		vfs_statfs(&control.kc->root, &st);
 	return scnprintf(line, size,
-			 "cull=0 frun=%llx fcull=%llx fstop=%llx brun=%llx bcull=%llx bstop=%llx freleased=0 breleased=0",
+			 "cull=0 frun=%llx fcull=%llx fstop=%llx brun=%llx bcull=%llx bstop=%llx"
+			 " freleased=0 breleased=0",
 			 percent_of(st.f_files, p->frun), percent_of(st.f_files, p->fcull),
 			 percent_of(st.f_files, p->fstop), percent_of(st.f_blocks, p->brun),
 			 percent_of(st.f_blocks, p->bcull), percent_of(st.f_blocks, p->bstop));

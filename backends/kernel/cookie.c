@@ -2,15 +2,16 @@
 /*
  * cookie.c - fscache's cookies: an object of the core's behind each that is in use.
  *
- * None of the netfses in the kernel can prove to us that nobody else changed a file that it wrote to
- * (I10). So the first local change that we hear of throws away what is stored, and the object stays
- * uncached until every use that was open then has ended. On what we hear:
- *   - Writes through the page cache are told to us, and nothing else is, where the netfs library has
- *     its own bypassing of it (there an invalidation comes with each). Elsewhere a file that is open
- *     for writing may be changed past us, and is uncached from the open.
- *   - Of writes while the cookie isn't ours (looked up, unbound) we hear nothing at all. But who opens
- *     to write sets FSCACHE_COOKIE_LOCAL_WRITE, and what is stored of a file that has it when it is
- *     looked up is not believed. It is taken off only when the last use of the cookie has ended.
+ * None of the netfses in the kernel can prove to us that nobody else changed a file that it wrote
+ * to (I10). So the first local change that we hear of throws away what is stored, and the object
+ * stays uncached until every use that was open then has ended. On what we hear:
+ *   - Writes through the page cache are told to us, and nothing else is, where the netfs library
+ *     has its own bypassing of it (there an invalidation comes with each). Elsewhere a file that is
+ *     open for writing may be changed past us, and is uncached from the open.
+ *   - Of writes while the cookie isn't ours (looked up, unbound) we hear nothing at all. But who
+ *     opens to write sets FSCACHE_COOKIE_LOCAL_WRITE, and what is stored of a file that has it when
+ *     it is looked up is not believed. It is taken off only when the last use of the cookie has
+ *     ended.
  */
 #include <linux/jiffies.h>
 #include <linux/slab.h>
@@ -31,7 +32,7 @@ static void note_label(struct fsc_kobject *ko)
 	memcpy(ko->label, label.data, label.len);
 }
 
-/* --- Changes ------------------------------------------------------------------------------------ */
+/* --- Changes ---------------------------------------------------------------------------------- */
 
 /* Nothing is stored any more, and what is read from now on bears the label of now. */
 static void start_anew(struct fsc_kobject *ko)
@@ -85,9 +86,9 @@ static bool uses_ended(struct fsc_kobject *ko)
 }
 
 /*
- * The netfs says another size without an invalidation: it grew or cut the file itself. Another label
- * is no reason to forget what was read under the older one; but if there is nothing, what comes now
- * had better be found again.
+ * The netfs says another size without an invalidation: it grew or cut the file itself. Another
+ * label is no reason to forget what was read under the older one; but if there is nothing, what
+ * comes now had better be found again.
  */
 static bool is_outdated(struct fsc_kobject *ko)
 {
@@ -135,7 +136,7 @@ bool fsc_kobject_invalidate(struct fscache_cookie *cookie)
 	return true;
 }
 
-/* --- Look-up ------------------------------------------------------------------------------------ */
+/* --- Look-up ---------------------------------------------------------------------------------- */
 
 static struct fsc_kobject *new_object(struct fsc_kvolume *kv, struct fscache_cookie *cookie)
 {
@@ -197,7 +198,7 @@ bool fsc_kobject_lookup(struct fscache_cookie *cookie)
 	return true;
 }
 
-/* --- Withdrawal --------------------------------------------------------------------------------- */
+/* --- Withdrawal ------------------------------------------------------------------------------- */
 
 /* What is done to the file from now on we are not told. */
 static void note_uses(struct fscache_cookie *cookie)

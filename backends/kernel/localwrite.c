@@ -3,9 +3,9 @@
  * localwrite.c - what a netfs writes to the server itself, and tells us of through
  * fscache_write_to_cache() and fscache_resize_cookie().
  *
- * Nothing of it is kept: nobody here can prove that no other machine changed the file as well (I10).
- * What was stored went when the operation began. The answer to a write is -ENOBUFS, the one error
- * that no netfs takes for a reason to invalidate.
+ * Nothing of it is kept: nobody here can prove that no other machine changed the file as well
+ * (I10). What was stored went when the operation began. The answer to a write is -ENOBUFS, the one
+ * error that no netfs takes for a reason to invalidate.
  */
 #include "module.h"
 

@@ -14,10 +14,11 @@
  *	localwrite.c what a netfs writes to the server itself
  *	stats.c      /proc/fs/libfscache
  *
- * fscache keeps look-up, invalidation and withdrawal of one cookie apart, and withdraws only what no
- * operation is under way on. So an object is there as long as an operation is.
+ * fscache keeps look-up, invalidation and withdrawal of one cookie apart, and withdraws only what
+ * no operation is under way on. So an object is there as long as an operation is.
  *
- * Lock order: fsc_kcache.lock; fsc_kobject.lock, around the core's; the xarray's own lock innermost.
+ * Lock order: fsc_kcache.lock; fsc_kobject.lock, around the core's; the xarray's own lock
+ * innermost.
  */
 #ifndef FSC_KERNEL_MODULE_H
 #define FSC_KERNEL_MODULE_H

@@ -49,7 +49,7 @@ struct fsc_gen *fsc_kop_gen(struct netfs_cache_resources *cres, enum fscache_wan
 	return cres->cache_priv2;
 }
 
-/* --- Where are the bytes? ----------------------------------------------------------------------- */
+/* --- Where are the bytes? --------------------------------------------------------------------- */
 
 static bool is_current(struct fsc_gen *gen)
 {
@@ -169,7 +169,7 @@ static void expand_readahead(struct netfs_cache_resources *cres, fsc_kpos_t *sta
 	*len = end - *start;
 }
 
-/* --- Versions of the netfs library -------------------------------------------------------------- */
+/* --- Versions of the netfs library ------------------------------------------------------------ */
 
 #ifdef FSC_NETFS_ISSUES_WRITES
 

@@ -2,13 +2,13 @@
 /*
  * promise.c - which bytes of the server may be kept.
  *
- * A netfs hands us what it read from the server in an operation of its own, on 6.12 seconds after the
- * read, and nothing in that says when the read was sent: it may have been before an invalidation
- * that is over by now. But each such read follows a miss that we reported. So a miss is noted down,
- * with the object's turn, which moves on with all that makes older bytes worthless; and only what
- * stands there with the turn of now is kept, once. A page stays in the page cache, locked or marked,
- * from the miss to the moment in which it is handed to us or dropped: no two reads can be meant by
- * one note.
+ * A netfs hands us what it read from the server in an operation of its own, on 6.12 seconds after
+ * the read, and nothing in that says when the read was sent: it may have been before an
+ * invalidation that is over by now. But each such read follows a miss that we reported. So a miss
+ * is noted down, with the object's turn, which moves on with all that makes older bytes worthless;
+ * and only what stands there with the turn of now is kept, once. A page stays in the page cache,
+ * locked or marked, from the miss to the moment in which it is handed to us or dropped: no two
+ * reads can be meant by one note.
  */
 #include "module.h"
 
@@ -22,7 +22,8 @@ void fsc_promises_init(struct fsc_kobject *ko)
 void fsc_promises_drop(struct fsc_kobject *ko)
 {
 	WRITE_ONCE(ko->turn, ko->turn + 1);
-	/* Who noted a miss before reads the turn after taking the xarray's lock, or we come after. */
+	/* Who noted a miss before reads the turn after taking the xarray's lock, or we come
+	 * after. */
 	xa_destroy(&ko->promised);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * stats.c - /proc/fs/libfscache/stats: the core's counters since the bind, a name and a number a line.
- * fscache's own statistics are where they always are.
+ * stats.c - /proc/fs/libfscache/stats: the core's counters since the bind, a name and a number a
+ * line. fscache's own statistics are where they always are.
  */
 #include <linux/mutex.h>
 #include <linux/proc_fs.h>
