@@ -182,7 +182,7 @@ int fsc_cache_cull_object(struct fsc_cache *cache, const char *volume, const cha
 	struct victim v = { .volume = (char *)(uintptr_t)volume, .path = (char *)(uintptr_t)path };
 	int err;
 
-	if (!fsc_cache_is_online(cache))
+	if (!cache || !fsc_cache_is_online(cache))
 		return -ENOBUFS;
 	err = remove_victim(cache, &v);
 	if (!err && !v.bytes)
@@ -192,7 +192,7 @@ int fsc_cache_cull_object(struct fsc_cache *cache, const char *volume, const cha
 
 bool fsc_cache_object_is_open(struct fsc_cache *cache, const char *volume, const char *path)
 {
-	return is_open(cache, volume, path);
+	return cache && is_open(cache, volume, path);
 }
 
 /* How many went, of the oldest batch; *@bytes and *@files are what is still wanted. */
@@ -241,6 +241,8 @@ int fsc_cache_cull(struct fsc_cache *cache, uint64_t bytes, uint64_t *removed)
 {
 	uint64_t gone, all = 0, files = 0;
 
+	if (removed)
+		*removed = 0;
 	if (!cache || !fsc_cache_is_online(cache))
 		return -ENOBUFS;
 	do {

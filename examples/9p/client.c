@@ -155,12 +155,12 @@ int p9_walk_qid(struct p9_client *c, uint32_t fid, const struct p9_blob *names, 
 	bool established = false;
 	unsigned int n;
 	uint32_t to;
-	int err;
+	int err = 0;
 
-	for (size_t i = 0; i < count; i++)
-		if (!p9_name_ok(names[i]))
-			return -EINVAL;
-	err = p9_fid_alloc(c, &to);
+	for (size_t i = 0; i < count && !err; i++)
+		err = p9_name_check(names[i]);
+	if (!err)
+		err = p9_fid_alloc(c, &to);
 	if (err)
 		return err;
 	do {

@@ -84,12 +84,24 @@ static const char *absolute(const char *address)
 	return full;
 }
 
+/* What follows "tcp:" ends with a port, by its number. */
+static bool has_port(const char *where)
+{
+	const char *colon = strrchr(where, ':');
+	size_t len = colon ? strspn(colon + 1, "0123456789") : 0;
+	long port = len && len <= 5 && !colon[1 + len] ? atol(colon + 1) : 0;
+
+	return colon > where && port >= 1 && port <= UINT16_MAX;
+}
+
 static const char *check(void)
 {
 	if (!server)
 		return "no --server was given";
 	if (strncmp(server, "unix:", 5) && strncmp(server, "tcp:", 4))
 		return "--server: neither tcp:HOST:PORT nor unix:PATH";
+	if (!strncmp(server, "tcp:", 4) && !has_port(server + 4))
+		return "--server: not tcp:HOST:PORT with a port from 1 to 65535";
 	opt.server = absolute(server);
 	if (!opt.uname)
 		opt.uname = login_name();

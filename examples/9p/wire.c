@@ -219,10 +219,12 @@ const char *p9_type_name(uint8_t type)
 	return "message";
 }
 
-bool p9_name_ok(struct p9_blob name)
+int p9_name_check(struct p9_blob name)
 {
-	return name.len && name.len <= P9_NAME_MAX && !memchr(name.data, '/', name.len) &&
-	       !memchr(name.data, '\0', name.len);
+	if (name.len > P9_NAME_MAX)
+		return -ENAMETOOLONG;
+	return name.len && !memchr(name.data, '/', name.len) &&
+	       !memchr(name.data, '\0', name.len) ? 0 : -EINVAL;
 }
 
 unsigned int p9_walk_fit(const struct p9_blob *names, size_t count, uint32_t msize)
@@ -273,8 +275,8 @@ int p9_enc_twalk(void *buf, size_t cap, uint32_t fid, uint32_t newfid,
 	p9_enc_u32(&e, newfid);
 	p9_enc_u16(&e, (uint16_t)count);
 	for (size_t i = 0; i < count; i++) {
-		if (!p9_name_ok(names[i]))
-			return -EINVAL;
+		if (p9_name_check(names[i]))
+			return p9_name_check(names[i]);
 		p9_enc_string(&e, names[i]);
 	}
 	return p9_enc_end(&e);
@@ -522,7 +524,7 @@ int p9_dec_dirent(struct p9_dec *d, struct p9_dirent *out)
 	out->offset = p9_dec_u64(d);
 	out->type = p9_dec_u8(d);
 	out->name = p9_dec_string(d);
-	if (!d->bad && !p9_name_ok(out->name))
+	if (!d->bad && p9_name_check(out->name))
 		d->bad = true;
 	return d->bad ? -EBADMSG : 1;
 }

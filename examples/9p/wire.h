@@ -228,14 +228,15 @@ void p9_msg_set_tag(void *msg, uint16_t tag);
 const char *p9_type_name(uint8_t type);
 
 /* Is @name what a directory entry may be called: 1 to 255 bytes, no '/', no NUL? */
-bool p9_name_ok(struct p9_blob name);
+/* 0, -ENAMETOOLONG, or -EINVAL of what is no name. */
+int p9_name_check(struct p9_blob name);
 /* How many of @names (at most P9_WALK_MAX) fit in one Twalk of @msize bytes? */
 unsigned int p9_walk_fit(const struct p9_blob *names, size_t count, uint32_t msize);
 
 int p9_enc_tversion(void *buf, size_t cap, uint32_t msize, struct p9_blob version);
 int p9_enc_tattach(void *buf, size_t cap, uint32_t fid, uint32_t afid, struct p9_blob uname,
 		   struct p9_blob aname, uint32_t n_uname);
-/* -EINVAL for more than P9_WALK_MAX names and for a name that isn't p9_name_ok(). */
+/* -EINVAL for more than P9_WALK_MAX names; what p9_name_check() says. */
 int p9_enc_twalk(void *buf, size_t cap, uint32_t fid, uint32_t newfid,
 		 const struct p9_blob *names, size_t count);
 int p9_enc_tgetattr(void *buf, size_t cap, uint32_t fid, uint64_t mask);
@@ -249,7 +250,7 @@ int p9_enc_treadlink(void *buf, size_t cap, uint32_t fid);
 int p9_enc_tstatfs(void *buf, size_t cap, uint32_t fid);
 int p9_enc_tclunk(void *buf, size_t cap, uint32_t fid);
 int p9_enc_tflush(void *buf, size_t cap, uint16_t oldtag);
-/* wire_write.c: what changes something. A new name that isn't p9_name_ok() is -EINVAL, and so is
+/* wire_write.c: what changes something. New names are checked by p9_name_check(). -EINVAL is also
  * a symlink's empty target. */
 int p9_enc_tlcreate(void *buf, size_t cap, uint32_t fid, struct p9_blob name, uint32_t flags,
 		    uint32_t mode, uint32_t gid);
@@ -306,7 +307,7 @@ int p9_dec_rempty(const void *msg, size_t len, uint8_t type);
  * message's size. */
 int p9_dec_rdata_header(const void *msg, size_t len, uint8_t type, uint32_t *count);
 /* The next entry in the payload of an Rreaddir: 1; 0 at the end; -EBADMSG, also for a
- * name that isn't p9_name_ok(), since callers make paths of names. Start with
+ * name that p9_name_check() refuses, since callers make paths of names. Start with
  * p9_dec_init() on the payload. */
 int p9_dec_dirent(struct p9_dec *d, struct p9_dirent *out);
 

@@ -9,8 +9,8 @@
 /* A name that is to be made or to go away: the only ones that servers take without a walk. */
 static void enc_name(struct p9_enc *e, struct p9_blob name)
 {
-	if (!p9_name_ok(name) && !e->error)
-		e->error = -EINVAL;
+	if (!e->error)
+		e->error = p9_name_check(name);
 	p9_enc_string(e, name);
 }
 

@@ -36,8 +36,6 @@ struct netfs_dir_entry;
 
 struct netfs_params {
 	bool reconnect;
-	/* The event loop of the protocol's own, where there is one, drives this cache too. Set by
-	 * netfs_ops.drive, not here. */
 	uint32_t timeout_ms; /* of one request; 0: the protocol's default */
 };
 

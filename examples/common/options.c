@@ -22,12 +22,13 @@
 #include "stats.h"
 
 #define DEFAULT_CLOCK_SLACK_S 10
+#define TIMEOUT_MOST_S 86400
 #define HIDDEN_MOST 16 /* options that a program, or all of them, may have */
 
 enum key {
 	/* Far from those of the protocol. */
-	KEY_CACHE = 0x1000, KEY_CACHE_SIZE, KEY_NO_CACHE, KEY_STATS, KEY_CLOCK_SLACK, KEY_OFFSET,
-	KEY_LENGTH,
+	KEY_CACHE = 0x1000, KEY_CACHE_SIZE, KEY_NO_CACHE, KEY_STATS, KEY_CLOCK_SLACK, KEY_TIMEOUT,
+	KEY_OFFSET, 	KEY_LENGTH,
 };
 
 static mode_t mask;
@@ -106,6 +107,9 @@ static const struct argp_option options[] = {
 	{ "clock-slack", KEY_CLOCK_SLACK, "SECONDS", 0,
 	  "How far the server's clock may be off from ours (default 10). Of a file changed less than "
 	  "this long ago, what is read in the first 20 ms is not kept", 2 },
+	{ "timeout", KEY_TIMEOUT, "SECONDS", 0,
+	  "How long the server may take to answer before its connection is given up (default: 60, of "
+	  "NFS 20). Who waits for it on a mount can't be killed meanwhile", 2 },
 	{ "stats", KEY_STATS, "FILE", 0, "Write counters to FILE at the end, as JSON", 3 },
 	{ "verbose", 'v', NULL, 0, "Log what the cache does, not only what goes wrong with it", 3 },
 	{ 0 },
@@ -117,6 +121,8 @@ static error_t parse_shared(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_CACHE:
+		if (!*arg)
+			argp_error(state, "--cache: no name");
 		o->cache = arg;
 		return 0;
 	case KEY_CACHE_SIZE:
@@ -128,6 +134,10 @@ static error_t parse_shared(int key, char *arg, struct argp_state *state)
 	case KEY_CLOCK_SLACK:
 		o->clock_slack_s = (uint32_t)options_number(state, "--clock-slack", arg, 0,
 							    UINT32_MAX, "");
+		return 0;
+	case KEY_TIMEOUT:
+		o->timeout_s = (uint32_t)options_number(state, "--timeout", arg, 1,
+							TIMEOUT_MOST_S, "");
 		return 0;
 	case KEY_STATS:
 		o->stats = arg;

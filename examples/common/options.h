@@ -26,6 +26,7 @@ struct options {
 	const char *stats;    /* NULL: none wanted */
 	uint64_t cache_size;  /* bytes; 0: the default */
 	uint32_t clock_slack_s;
+	uint32_t timeout_s;   /* 0: the default */
 	bool no_cache, verbose;
 
 	enum command command;

@@ -14,7 +14,10 @@
 int session_begin(struct session *s, const struct program *program, const struct options *opt)
 {
 	/* A mount outlives its server's restarts; a command says that it failed. */
-	const struct netfs_params params = { .reconnect = opt->command == CMD_MOUNT };
+	const struct netfs_params params = {
+		.reconnect = opt->command == CMD_MOUNT,
+		.timeout_ms = opt->timeout_s * 1000,
+	};
 	char why[512] = "";
 	int err;
 

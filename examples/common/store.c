@@ -206,11 +206,12 @@ static const char *reason(int err)
 	case -EBUSY:
 		return "another process is using it (--cache names another one)";
 	case -ENOTEMPTY:
-		return "it is not empty, and no cache";
+		return "it holds something and is no cache, or one that is too damaged to be known; "
+		       "nothing was changed in it";
 	case -EPROTONOSUPPORT:
 		return "it is a cache of a version that this program doesn't know";
 	case -EPERM:
-		return "it belongs to someone else, or others may write to it";
+		return "it has to be this user's, and nobody else's to write to";
 	case -EOPNOTSUPP:
 		return "its filesystem has no user xattrs, or blocks over 4 KiB";
 	case -ENAMETOOLONG:
@@ -312,8 +313,8 @@ void store_open(struct session *s)
 	while (try_again(s, err, until_ms));
 	release_log(!err);
 	if (err) {
-		warn_of(tell.dir ? tell.dir : "the cache", "going on without a cache: %s",
-			reason(err));
+		warn_of(tell.dir ? tell.dir : "~/.cache", "going on without a cache: %s",
+			tell.dir ? reason(err) : "neither HOME nor XDG_CACHE_HOME says where it is");
 		s->backend = NULL;
 	}
 	if (s->backend && s->fs->ops->drive)

@@ -3,6 +3,7 @@
  * warm.c - the command that reads whole trees into the cache.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "crowd.h"
@@ -11,6 +12,11 @@
 
 /* What was read wasn't all kept, as the disk couldn't follow: read the rest again, so often. */
 #define KEEP_TRIES 3
+
+struct warm {
+	struct session *s;
+	atomic_bool no_room; /* for all of it */
+};
 
 /* Without a cookie there is nothing to be got from reading. */
 static bool needs_reading(const struct remote *r)
@@ -48,10 +54,11 @@ static void wait_for_tick(struct session *s, const struct remote *r)
 
 /* Read what isn't there of @r. *@again: some of it found no memory to wait for the disk in, so it
  * may be kept next time; but not if there is no room on the disk. */
-static int read_into_cache(struct session *s, struct stream *st, struct remote *r, const char *path,
+static int read_into_cache(struct warm *w, struct stream *st, struct remote *r, const char *path,
 			   bool *again)
 {
 	struct fsc_stats before, after;
+	struct session *s = w->s;
 	enum stream_end how;
 	int err = 0;
 
@@ -70,18 +77,20 @@ static int read_into_cache(struct session *s, struct stream *st, struct remote *
 	/* What has been started is stored when this returns. */
 	remote_uncache(r, false);
 	fsc_cache_stats(s->cache, &after);
+	if (after.no_space != before.no_space)
+		w->no_room = true;
 	*again = !err &&
 		 (how == STREAM_SHORT || after.not_kept_bytes != before.not_kept_bytes) &&
 		 after.no_space == before.no_space && fsc_cache_online(s->cache);
 	return err;
 }
 
-static int warm_file(void *arg, const struct crowd_worker *w, const char *path, bool named)
+static int warm_file(void *arg, const struct crowd_worker *worker, const char *path, bool named)
 {
-	struct session *s = arg;
+	struct warm *w = arg;
 	bool again = true;
 	struct remote r;
-	int err = open_if_needed(s, w->place, path, &r);
+	int err = open_if_needed(w->s, worker->place, path, &r);
 
 	if (err == REMOTE_OTHER && named) {
 		say(path, "is %s, not a regular file", remote_kind(&r.attr));
@@ -89,11 +98,11 @@ static int warm_file(void *arg, const struct crowd_worker *w, const char *path, 
 	}
 	if (err)
 		return err == REMOTE_OTHER ? 0 : err;
-	crowd_count(w->crowd, remote_size(&r));
+	crowd_count(worker->crowd, remote_size(&r));
 	for (int i = 0; i < KEEP_TRIES && again && !err && !interrupted(); i++) {
 		if (i)
 			remote_cache(&r);
-		err = read_into_cache(s, w->stream, &r, path, &again);
+		err = read_into_cache(w, worker->stream, &r, path, &again);
 	}
 	remote_close(&r, err == -ECANCELED);
 	return err;
@@ -101,11 +110,16 @@ static int warm_file(void *arg, const struct crowd_worker *w, const char *path, 
 
 int cmd_warm(struct session *s)
 {
-	struct crowd_job job = { .file = warm_file, .arg = s };
+	struct warm w = { .s = s };
+	struct crowd_job job = { .file = warm_file, .arg = &w };
+	int status;
 
 	if (!s->cache) {
 		say(s->opt->paths[0], "not read: there is no cache to read it into");
 		return EXIT_FAILED;
 	}
-	return crowd_run(s, s->opt->paths, s->opt->nr_paths, &job);
+	status = crowd_run(s, s->opt->paths, s->opt->nr_paths, &job);
+	if (w.no_room)
+		warn_of(s->opt->paths[0], "not all of it was kept: the cache, or its disk, is full");
+	return status;
 }

@@ -88,10 +88,11 @@ void fsc_cache_withdraw(struct fsc_cache *cache);
 /* Save every object that has something unsaved; durable when it returns. The first error. */
 int fsc_cache_sync(struct fsc_cache *cache);
 /* Remove objects not in use until @bytes were given back or none is left; how many were
- * removed, in *@removed (may be NULL). Least recently used first. */
+ * removed, in *@removed (may be NULL). Least recently used first. -ENOBUFS: the cache is NULL, or
+ * was withdrawn. */
 int fsc_cache_cull(struct fsc_cache *cache, uint64_t bytes, uint64_t *removed);
 /* Remove one object by the names of its volume's folder and, in that, of its fan-out folder and
- * file ("@3f/Dkey"). -EBUSY: in use; -ENOENT. */
+ * file ("@3f/Dkey"). -EBUSY: in use; -ENOENT; -ENOBUFS as above. */
 int fsc_cache_cull_object(struct fsc_cache *cache, const char *volume, const char *path);
 bool fsc_cache_object_is_open(struct fsc_cache *cache, const char *volume, const char *path);
 void fsc_cache_stats(struct fsc_cache *cache, struct fsc_stats *out); /* [any] */

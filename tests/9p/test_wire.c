@@ -79,7 +79,7 @@ static void names_and_strings_the_protocol_cannot_carry_are_refused(void **state
 	assert_int_equal(p9_enc_twalk(b, sizeof(b), 1, 2, names, 17), -EINVAL);
 	assert_true(p9_enc_twalk(b, sizeof(b), 1, 2, names, 16) > 0);
 	names[3] = (struct p9_blob){ big, 256 };
-	assert_int_equal(p9_enc_twalk(b, sizeof(b), 1, 2, names, 16), -EINVAL);
+	assert_int_equal(p9_enc_twalk(b, sizeof(b), 1, 2, names, 16), -ENAMETOOLONG);
 	names[3].len = 255;
 	assert_true(p9_enc_twalk(b, sizeof(b), 1, 2, names, 16) > 0);
 	names[3] = BLOB("");

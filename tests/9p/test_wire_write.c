@@ -119,7 +119,7 @@ static void names_that_are_none_are_refused(void **state)
 	(void)state;
 	memset(big, 'x', sizeof(big));
 	expect_all((struct p9_blob){ big, 255 }, 0);
-	expect_all((struct p9_blob){ big, 256 }, -EINVAL);
+	expect_all((struct p9_blob){ big, 256 }, -ENAMETOOLONG);
 	expect_all(BLOB(""), -EINVAL);
 	expect_all(BLOB("a/b"), -EINVAL);
 	expect_all(BLOB("/"), -EINVAL);

@@ -66,6 +66,8 @@ static void expect_refused(struct world *w, int error)
 
 static void fresh(struct world *w)
 {
+	uint64_t removed = 1;
+
 	if (sim_chance(2))
 		simstore_mkdir(w->store, "lost+found");
 	if (sim_chance(2))
@@ -85,6 +87,10 @@ static void fresh(struct world *w)
 	CHECK_EQ(sim_live_allocs(), 0);
 	fsc_cache_close(NULL);
 	CHECK(!fsc_cache_online(NULL));
+	CHECK_EQ(fsc_cache_cull(NULL, 1, &removed), -ENOBUFS);
+	CHECK_EQ(removed, 0);
+	CHECK_EQ(fsc_cache_cull_object(NULL, "a", "b"), -ENOBUFS);
+	CHECK(!fsc_cache_object_is_open(NULL, "a", "b"));
 }
 
 static void an_empty_directory_becomes_a_cache_and_stays_one(void **state)

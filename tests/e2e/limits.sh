@@ -141,6 +141,10 @@ small_budget() {
 	client --cache-size 4M cat held
 	status_is 0
 	out_is "$export/held"
+	quiet
+	client --cache-size 4M warm held
+	status_is 0
+	grep -q "not all of it was kept" "$tmp/err" || wrong "it said $(cat "$tmp/err")"
 	[ "$(occupied)" -le $((4194304 + 2000000)) ] || wrong "$(occupied) bytes are occupied"
 	verified
 }

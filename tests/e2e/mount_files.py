@@ -263,6 +263,10 @@ def names():
     os.mkdir(M + "n", 0o750)
     check(stat.S_IMODE(os.stat(E + "n").st_mode), 0o750)
     fails((errno.ENOENT,), os.rmdir, M + "none")
+    for call in (os.stat, os.mkdir, os.unlink):
+        fails(errno.ENAMETOOLONG, call, M + "n" * 256)
+    os.mkdir(M + "n" * 255)
+    os.rmdir(M + "n" * 255)
     write(M + "n/x", b"1")
     fails((errno.ENOTEMPTY, errno.EEXIST), os.rmdir, M + "n")
     os.symlink("x/y", M + "n/s")

@@ -125,6 +125,20 @@ ended_without_server() {
 	same_tree a
 }
 
+# Its connection stays, and nothing comes.
+silent() {
+	stage "the server is silent"
+	down a
+	up a --timeout 2
+	same_file a warm
+	kill -STOP "$server_pid"
+	timeout -k 5 30 cat "$tmp/a/cold" >/dev/null 2>&1
+	status=$?
+	kill -CONT "$server_pid"
+	[ "$status" = 1 ] || wrong "after 2 seconds there should be an error: status $status"
+	wait_until 30 is_back || wrong "cold can't be read any more"
+}
+
 busy() {
 	stage "told to end with a file open"
 	exec 3<"$tmp/a/warm"
@@ -151,6 +165,7 @@ scenario() {
 	told_to_end TERM
 	told_to_end HUP
 	ended_without_server
+	silent
 	busy
 	down a
 	caches_right a

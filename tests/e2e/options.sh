@@ -69,7 +69,15 @@ ranges() {
 		--msize 18446744073709551616 256 64M
 		--cache-size 0 1 9223372036854775807
 		--clock-slack 4294967296 0 4294967295
+		--timeout 0 1 86400
 	END
+	refused "$@" --cache '' cat file
+	says --cache
+	for port in 0 65536 99999 x ''; do
+		refused --server "tcp:127.0.0.1:$port" cat file
+		says "a port from 1 to 65535"
+	done
+	refused --server tcp:127.0.0.1 cat file
 }
 
 # What stands before the command may stand after it.
@@ -91,7 +99,7 @@ after_the_command() {
 
 # The address once.
 addresses() {
-	for address in "unix:$tmp/no.sock" tcp:127.0.0.1:1 tcp:no.such.host.invalid:564 tcp:x; do
+	for address in "unix:$tmp/no.sock" tcp:127.0.0.1:1 tcp:no.such.host.invalid:564; do
 		begin "$address"
 		bare --server "$address" cat file
 		status_is 1
