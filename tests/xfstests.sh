@@ -10,7 +10,7 @@
 #	--keep FOLDER     results and logs go there; results of passthrough_ll that are there already
 #	                  are believed
 #	--only SUBJECT    passthrough_ll or fsc9p, and no comparison
-#	--limit SECONDS   of one test (600); what takes longer is ended, and counts as failed
+#	--limit SECONDS   of one test (1200: 069 appends three million times); what takes longer is ended, and counts as failed
 #
 # XFSTESTS is a built tree of https://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git. It isn't part
 # of Debian and is not ours: build it anywhere (docs/testing.md says how). Nothing is written to it.
@@ -28,7 +28,7 @@ source=$PWD
 build=$(realpath "$1")
 xfstests=${2-}
 [ $# -lt 2 ] && shift 1 || shift 2
-keep='' only='' limit=600 tests=()
+keep='' only='' limit=1200 tests=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--keep) keep=$2 && shift ;;
