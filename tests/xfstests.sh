@@ -10,7 +10,8 @@
 #	--keep FOLDER     results and logs go there; results of passthrough_ll that are there already
 #	                  are believed
 #	--only SUBJECT    passthrough_ll or fsc9p, and no comparison
-#	--limit SECONDS   of one test (1200: 069 appends three million times); what takes longer is ended, and counts as failed
+#	--limit SECONDS   of one test (1200: 069 appends three million times); what takes longer
+#	                  is ended, and counts as failed
 #
 # XFSTESTS is a built tree of https://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git. It isn't part
 # of Debian and is not ours: build it anywhere (docs/testing.md says how). Nothing is written to it.
