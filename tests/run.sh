@@ -235,7 +235,7 @@ part_build_clang() {
 	CC=clang
 	export CC
 	build_in clang -Dwerror=true &&
-		meson_tests clang --suite unit --timeout-multiplier "$patience"
+		meson_tests clang --suite unit --suite build --timeout-multiplier "$patience"
 	unset CC
 }
 
