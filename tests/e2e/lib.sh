@@ -11,6 +11,12 @@
 e2e=$(cd "$(dirname "$0")" && pwd)
 . "$e2e/../lib.sh"
 
+# Mounts of one's own: who makes a mount namespace meanwhile would get a copy of ours, and a disk that
+# is shut down and unmounted would live on in there, and be found again by the next mount.
+if [ -z "${FSC_OWN_MOUNTS-}" ] && [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+	FSC_OWN_MOUNTS=1 exec unshare -m sh "$0" "$@"
+fi
+
 case ${1:?"usage: $0 BUILD-FOLDER"} in
 /*) build=$1 ;;
 *) build=$PWD/$1 ;;
