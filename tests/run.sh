@@ -34,9 +34,10 @@ packages="$packages diod nfs-ganesha nfs-ganesha-vfs rpcbind iproute2 procps val
 	e2fsprogs xfsprogs btrfs-progs mount util-linux libfuse3-dev fuse3 gcovr patch"
 # What building a kernel module takes beside headers (which tests/build/kernel.sh gets).
 packages="$packages gcc-12 make libelf1 libssl3"
-# With --long, to boot kernels with it: an emulator, what a guest consists of, and what building
-# User Mode Linux takes.
-long_packages='qemu-system-x86 busybox-static cpio kmod xz-utils flex bison bc'
+# To boot kernels with it: an emulator, and what a guest consists of.
+packages="$packages qemu-system-x86 busybox-static cpio kmod xz-utils"
+# With --long, to build User Mode Linux.
+long_packages='flex bison bc'
 
 missing_packages() {
 	for package in $packages; do
@@ -257,6 +258,9 @@ part_kernel() {
 	for series in 6.1 6.12; do
 		run_test "kernel/$series" timeout -k 30 "$limit" \
 			sh tests/build/kernel.sh "$source" "$series" "$build/kernel-$series"
+		run_test "kernel/$series-boot" timeout -k 30 "$limit" \
+			env FSC_BUILD="$build" sh tests/kernel/run.sh --timeout 1200 "$series" \
+			tests/kernel/guest/boot.sh nfs 9p
 	done
 	[ -z "$FSC_LONG" ] || kernel_long
 }
