@@ -259,7 +259,7 @@ part_kernel() {
 		run_test "kernel/$series" timeout -k 30 "$limit" \
 			sh tests/build/kernel.sh "$source" "$series" "$build/kernel-$series"
 		run_test "kernel/$series-boot" timeout -k 30 "$limit" \
-			env FSC_BUILD="$build" sh tests/kernel/run.sh --timeout 1200 "$series" \
+			env FSC_BUILD="$build" sh tests/kernel/run.sh --timeout 800 "$series" \
 			tests/kernel/guest/boot.sh nfs 9p
 	done
 	[ -z "$FSC_LONG" ] || kernel_long
