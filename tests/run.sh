@@ -262,6 +262,7 @@ part_kernel() {
 			env FSC_BUILD="$build" sh tests/kernel/run.sh --timeout 800 "$series" \
 			tests/kernel/guest/boot.sh nfs 9p
 	done
+	run_test kernel/graft sh tests/build/graft.sh "$source"
 	[ -z "$FSC_LONG" ] || kernel_long
 }
 
@@ -269,6 +270,8 @@ part_kernel() {
 kernel_long() {
 	FSC_BUILD=$build
 	export FSC_BUILD
+	run_test kernel/uml-builtin-boot timeout -k 30 "$limit" \
+		sh tests/kernel/run.sh uml-builtin tests/kernel/guest/boot.sh nfs 9p
 	for kernel in uml uml-debug 6.12 6.1; do
 		for disk in ext4 xfs; do
 			run_test "kernel/$kernel-$disk-backend" timeout -k 30 "$limit" \

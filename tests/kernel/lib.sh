@@ -53,14 +53,15 @@ unpack_image() { # RELEASE
 	depmod -b . "$(ls lib/modules)"
 }
 
-# $kernel_root (with lib/modules in it), $release, $vmlinuz of 6.1, 6.12, uml or uml-debug
+# $kernel_root (with lib/modules in it), $release, $vmlinuz of 6.1, 6.12, uml, uml-debug or uml-builtin
 find_kernel() { # KERNEL
 	case $1 in
 	6.1) find_image '^linux-image-6\.1\.0-[0-9]+-amd64-unsigned$' ;;
 	6.12) find_image '^linux-image-6\.12\.[0-9]+\+deb12-amd64-unsigned$' ;;
 	uml) find_uml ;;
 	uml-debug) find_uml --debug ;;
-	*) die "there is no kernel '$1', only 6.1, 6.12, uml and uml-debug" ;;
+	uml-builtin) find_builtin ;;
+	*) die "there is no kernel '$1', only 6.1, 6.12, uml, uml-debug and uml-builtin" ;;
 	esac
 }
 
@@ -92,6 +93,14 @@ find_uml() { # [--debug]
 	kernel_root=$uml/root
 	release=$(ls "$kernel_root/lib/modules")
 	vmlinuz=$uml/vmlinux
+}
+
+# With us in it already.
+find_builtin() {
+	kernel_root=${FSC_BUILD:-$source/build}/uml-builtin/root
+	sh "$source/tests/kernel/builtin.sh" "${kernel_root%/root}" || exit
+	release=$(ls "$kernel_root/lib/modules")
+	vmlinuz=${kernel_root%/root}/vmlinux
 }
 
 # --- Our module ------------------------------------------------------------------------------

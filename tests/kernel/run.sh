@@ -7,7 +7,7 @@
 #
 # KERNEL	6.1 or 6.12: Debian's stock kernel, emulated by QEMU (10 to 40 s for each boot)
 #		uml or uml-debug: User Mode Linux 6.12, debug with KASAN and lockdep (2 s, one CPU;
-#		built when first wanted: 20 minutes)
+#		built when first wanted: 20 minutes); uml-builtin: with our module in the kernel
 # SCRIPT	a file of this machine, run there by busybox's sh; it begins with `. /guest/lib.sh`.
 #		The scripts in guest/ are meant, and say what they do.
 #
@@ -88,11 +88,12 @@ prepare_job() { # ARGUMENT...
 		cp "$source/tests/kernel/guest/init" "$tmp/job/init" &&
 		cp "$script" "$tmp/job/guest/script" || die "can't copy"
 	chmod 755 "$tmp/job/init"
-	[ -n "$stock" ] || cp "$module" "$tmp/job/guest/libfscache.ko" || die "no module"
+	[ -z "$module" ] || cp "$module" "$tmp/job/guest/libfscache.ko" || die "no module"
 	{
-		echo "guest_kind=${kernel%-debug} guest_out=$tmp/guest guest_stock=$stock"
+		kind=${kernel%-debug}
+		echo "guest_kind=${kind%-builtin} guest_out=$tmp/guest guest_stock=$stock"
 		echo "guest_arguments='$*' guest_limit=$((limit * 4 / 5))"
-		[ -n "$stock" ] ||
+		[ -z "$module" ] ||
 			echo "guest_depends='$(modinfo -F depends "$module" | tr , ' ')'"
 		case $kernel in
 		uml*) echo "cache_disk=ubda server_disk=ubdb" ;;
@@ -198,7 +199,8 @@ result() {
 make_tmp
 mkdir -p "$cache" || die "no cache folder"
 find_kernel "$kernel"
-[ -n "$stock$module" ] || build_module "$kernel" "${FSC_BUILD:-$source/build}/module-$kernel"
+[ -n "$stock$module" ] || [ "$kernel" = uml-builtin ] ||
+	build_module "$kernel" "${FSC_BUILD:-$source/build}/module-$kernel"
 find_initramfs
 prepare_disks
 prepare_job "$@"

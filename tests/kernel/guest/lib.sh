@@ -172,7 +172,7 @@ remount() {
 load_module() {
 	if [ -n "$guest_stock" ]; then
 		modprobe cachefiles
-	else
+	elif [ -e /guest/libfscache.ko ]; then
 		for needed in $guest_depends; do
 			modprobe "$needed"
 		done
@@ -184,7 +184,7 @@ load_module() {
 unload_module() {
 	if [ -n "$guest_stock" ]; then
 		rmmod cachefiles
-	else
+	elif [ -e /guest/libfscache.ko ]; then
 		rmmod libfscache
 	fi
 }
