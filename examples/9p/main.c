@@ -16,11 +16,15 @@
 #include "options.h"
 #include "program.h"
 
-enum key { KEY_SERVER = 0x900, KEY_ANAME, KEY_UNAME, KEY_MSIZE, KEY_VOLUME_DEV };
+enum key {
+	KEY_SERVER = 0x900, KEY_ANAME, KEY_UNAME, KEY_MSIZE, KEY_VOLUME_DEV, KEY_LIKE_KERNEL,
+	KEY_CACHETAG, KEY_QIDS,
+};
 
 static struct nine_options opt = { .aname = "" };
 static const char *server; /* as it was given */
 static const char *volume_dev;
+static const char *like_kernel, *cachetag, *qids; /* NULL: not given */
 
 /* --- The command line ------------------------------------------------------------------------ */
 
@@ -33,8 +37,35 @@ static const struct argp_option options[] = {
 	  "Longest 9P message to agree on, bytes: 256 to 64M (default 64K)", 1 },
 	{ "volume-dev", KEY_VOLUME_DEV, "NAME", 0,
 	  "Name of the server in the cache's keys (default: HOST:PORT, or the socket's path)", 2 },
+	{ "like-kernel", KEY_LIKE_KERNEL, "SOURCE", 0,
+	  "Share the cache with Linux's own 9p, and a kernel with libfscache.ko: SOURCE is what is "
+	  "mounted there, as it stands first in /proc/mounts", 2 },
+	{ "cachetag", KEY_CACHETAG, "TAG", 0,
+	  "With --like-kernel: the mount's option cachetag, if it has one", 2 },
+	{ "qids", KEY_QIDS, "WHOSE", 0,
+	  "With --like-kernel: whose versions and numbers files have there: server, this one's "
+	  "(default); or those that QEMU's server gives the same files: qemu, or with "
+	  "multidevs=remap qemu-remap", 2 },
 	{ 0 },
 };
+
+static void parse_qids(const char *arg, struct argp_state *state)
+{
+	static const char *const names[] = {
+		[NINE_QIDS_SERVER] = "server",
+		[NINE_QIDS_QEMU] = "qemu",
+		[NINE_QIDS_QEMU_REMAP] = "qemu-remap",
+	};
+
+	qids = arg;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!strcmp(arg, names[i])) {
+			opt.qids = (enum nine_qids)i;
+			return;
+		}
+	}
+	argp_error(state, "--qids: '%s' is none of server, qemu, qemu-remap", arg);
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -54,6 +85,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_VOLUME_DEV:
 		volume_dev = arg;
+		return 0;
+	case KEY_LIKE_KERNEL:
+		like_kernel = arg;
+		opt.like_kernel = true;
+		return 0;
+	case KEY_CACHETAG:
+		cachetag = arg;
+		return 0;
+	case KEY_QIDS:
+		parse_qids(arg, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -94,6 +135,17 @@ static bool has_port(const char *where)
 	return colon > where && port >= 1 && port <= UINT16_MAX;
 }
 
+static const char *check_like_kernel(void)
+{
+	if (like_kernel && !*like_kernel)
+		return "--like-kernel: no name";
+	if (like_kernel && volume_dev)
+		return "--like-kernel says what --volume-dev would";
+	if (!like_kernel && (cachetag || qids))
+		return "--cachetag and --qids are for --like-kernel";
+	return NULL;
+}
+
 static const char *check(void)
 {
 	if (!server)
@@ -106,7 +158,7 @@ static const char *check(void)
 	if (!opt.uname)
 		opt.uname = login_name();
 	opt.n_uname = (uint32_t)getuid();
-	return NULL;
+	return check_like_kernel();
 }
 
 /* --- What the program is asked for ----------------------------------------------------------- */
@@ -114,18 +166,27 @@ static const char *check(void)
 static int connect_nine(const struct netfs_params *params, struct netfs **out, char *why,
 			size_t why_size)
 {
-	return nine_connect(&opt, params, out, why, why_size);
+	struct netfs *fs;
+	int err = nine_connect(&opt, params, &fs, why, why_size);
+
+	if (!err && like_kernel) {
+		err = nine_check_versions(fs, why, why_size);
+		if (err)
+			fs->ops->disconnect(fs);
+	}
+	if (!err)
+		*out = fs;
+	return err;
 }
 
-/* "9p,<dev>,<aname>", as the kernel's 9p client names its volume. */
-static char *volume_key(struct netfs *fs)
+/* "9p,<dev>,<aname>", after the manner of the kernel's 9p client. */
+static char *own_volume_key(void)
 {
 	const char *dev = strchr(opt.server, ':') + 1;
 	bool local = !strncmp(opt.server, "unix:", 5);
 	char *real = local && !volume_dev ? realpath(dev, NULL) : NULL;
 	char *key;
 
-	(void)fs;
 	if (volume_dev)
 		dev = volume_dev;
 	else if (real)
@@ -134,6 +195,19 @@ static char *volume_key(struct netfs *fs)
 		key = NULL;
 	free(real);
 	return key;
+}
+
+static char *volume_key(struct netfs *fs)
+{
+	(void)fs;
+	if (like_kernel)
+		return nine_volume_like_kernel(like_kernel, cachetag ? cachetag : opt.aname);
+	return own_volume_key();
+}
+
+static bool cache_is_shared(void)
+{
+	return like_kernel;
 }
 
 static const char *server_name(void)
@@ -155,6 +229,7 @@ int main(int argc, char **argv)
 		.connect = connect_nine,
 		.volume_key = volume_key,
 		.server_name = server_name,
+		.cache_is_shared = cache_is_shared,
 	};
 
 	return program_main(&program, argc, argv);

@@ -25,7 +25,7 @@ static struct timespec time_of(struct p9_time t)
  * 9P2000.L one for the data, but real servers leave both at 0 through any number of writes, and
  * some vouch for that; so there is no change counter.
  */
-static void attr_convert(const struct p9_attr *a, struct netfs_attr *out)
+static void attr_convert(const struct nine *fs, const struct p9_attr *a, struct netfs_attr *out)
 {
 	uint64_t key = htole64(a->qid.path);
 
@@ -48,6 +48,8 @@ static void attr_convert(const struct p9_attr *a, struct netfs_attr *out)
 	out->versions[1] = a->data_version;
 	out->key_len = sizeof(key);
 	memcpy(out->key, &key, sizeof(key));
+	if (fs->opt.like_kernel)
+		nine_label_like_kernel(fs, a, out);
 }
 
 int nine_take_attr(struct nine_node *n, const struct p9_attr *a, struct netfs_attr *out)
@@ -57,7 +59,7 @@ int nine_take_attr(struct nine_node *n, const struct p9_attr *a, struct netfs_at
 	atomic_store_explicit(&n->mode, a->mode, memory_order_relaxed);
 	atomic_store_explicit(&n->gid, a->gid, memory_order_relaxed);
 	if (out)
-		attr_convert(a, out);
+		attr_convert(nine_of_node(n), a, out);
 	return 0;
 }
 

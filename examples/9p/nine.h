@@ -14,6 +14,7 @@
  *	nine_create.c  what makes something new
  *	nine_xattr.c   extended attributes
  *	nine_lock.c    locks
+ *	nine_kernel.c  keys and coherency data as Linux's own client has them
  *
  * A link is one connection; when it is dead and reconnecting is wanted, another takes its place,
  * and fids of the old one are worth nothing. So a node knows by which names it was found, and a
@@ -34,7 +35,6 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
-#include "circle.h"
 #include "circle.h"
 #include "client.h"
 #include "netfs.h"
@@ -102,10 +102,19 @@ TAILQ_HEAD(nine_io_list, nine_io);
 LIST_HEAD(nine_link_list, nine_link);
 TAILQ_HEAD(nine_node_list, nine_node);
 
+/* Whose qids files go by in the cache, with like_kernel. */
+enum nine_qids {
+	NINE_QIDS_SERVER,
+	NINE_QIDS_QEMU,       /* what QEMU's server would say, from the server's other attributes */
+	NINE_QIDS_QEMU_REMAP, /* and that with multidevs=remap */
+};
+
 struct nine_options {
 	const char *server, *aname, *uname; /* they outlive the netfs */
 	uint32_t n_uname;
 	uint32_t msize; /* 0: the default */
+	bool like_kernel;
+	enum nine_qids qids;
 };
 
 struct nine {
@@ -181,6 +190,16 @@ extern const struct netfs_ops nine_ops;
 
 /* What was learnt of @n by p9_getattr(), and just now. -ESTALE: it is another file's. */
 int nine_take_attr(struct nine_node *n, const struct p9_attr *a, struct netfs_attr *out);
+
+/* ---- nine_kernel.c ---- */
+
+/* Key and coherency data, of what was converted else. Not vouched for if there is no version. */
+void nine_label_like_kernel(const struct nine *fs, const struct p9_attr *a,
+			    struct netfs_attr *out);
+/* The key of a volume, in memory of the caller's; NULL: none left. */
+char *nine_volume_like_kernel(const char *source, const char *tag);
+/* 0, or -errno with a line for people in @why: the server has no versions [blocks]. */
+int nine_check_versions(struct netfs *fs, char *why, size_t why_size);
 
 /* ---- nine_link.c ---- */
 

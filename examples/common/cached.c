@@ -8,6 +8,8 @@
  * equality matters and 16 bytes fit everywhere. A cryptographic hash, because who may write files
  * on the server mustn't be able to make two versions of one look the same.
  *
+ * Where a cache is shared with somebody else, theirs are taken as they are (netfs_attr.label).
+ *
  * What that leaves undetected without a change counter: a change within one tick of the server's
  * clock, which is what cached_keep_after() is for; and somebody who sets the clock, or has a filesystem
  * without a ctime.
@@ -48,7 +50,7 @@ static size_t words_of(uint64_t magic, const struct netfs_attr *a, uint64_t word
 	return nr;
 }
 
-static void digest_of(uint64_t magic, const struct netfs_attr *a, uint8_t out[CACHED_DIGEST_SIZE])
+static size_t digest_of(uint64_t magic, const struct netfs_attr *a, uint8_t out[CACHED_DIGEST_SIZE])
 {
 	uint64_t words[WORDS_MOST];
 	size_t nr = words_of(magic, a, words);
@@ -59,6 +61,16 @@ static void digest_of(uint64_t magic, const struct netfs_attr *a, uint8_t out[CA
 	SHA256Update(&ctx, (const uint8_t *)words, nr * sizeof(*words));
 	SHA256Final(full, &ctx);
 	memcpy(out, full, CACHED_DIGEST_SIZE);
+	return CACHED_DIGEST_SIZE;
+}
+
+/* Somebody else's, where the cache is shared. */
+static size_t label_of(uint64_t magic, const struct netfs_attr *a, uint8_t out[NETFS_LABEL_MAX])
+{
+	if (!a->label_len)
+		return digest_of(magic, a, out);
+	memcpy(out, a->label, a->label_len);
+	return a->label_len;
 }
 
 bool cached_same(const struct netfs_attr *a, const struct netfs_attr *b)
@@ -88,26 +100,31 @@ uint64_t cached_keep_after(const struct session *s, const struct netfs_attr *a)
 	const struct timespec *c = &a->st.st_ctim, *m = &a->st.st_mtim;
 	int64_t slack_s = s->opt->clock_slack_s;
 	struct timespec now;
+	bool fine;
 
-	if (counts(a))
+	/* (Somebody else's label isn't known to count.) */
+	if (counts(a) && !a->label_len)
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (c->tv_sec < now.tv_sec - slack_s ||
 	    (c->tv_sec == now.tv_sec - slack_s && c->tv_nsec <= now.tv_nsec))
 		return 0;
-	return a->arrived_ms + (c->tv_nsec || m->tv_nsec ? TICK_MS : COARSE_TICK_MS);
+	fine = !a->label_len && (c->tv_nsec || m->tv_nsec);
+	return a->arrived_ms + (fine ? TICK_MS : COARSE_TICK_MS);
 }
 
 bool cached_label(const struct session *s, const struct netfs_attr *a, struct cached_label *out)
 {
+	size_t len;
+
 	/* What the server doesn't vouch for is no proof of anything. */
 	if (!a->vouched || !a->key_len || a->key_len > NETFS_KEY_MAX || a->st.st_size < 0)
 		return false;
 	memcpy(out->key, a->key, a->key_len);
-	digest_of(s->program->digest_magic, a, out->coherency);
+	len = label_of(s->program->digest_magic, a, out->coherency);
 	out->params = (struct fsc_cookie_params){
 		.key = { out->key, a->key_len },
-		.coherency = { out->coherency, sizeof(out->coherency) },
+		.coherency = { out->coherency, len },
 		.size = (uint64_t)a->st.st_size,
 		.keep_after_ms = cached_keep_after(s, a),
 	};

@@ -12,11 +12,11 @@
 
 /* --- Which file, which version ---------------------------------------------------------------- */
 
-#define CACHED_DIGEST_SIZE 16
+#define CACHED_DIGEST_SIZE NETFS_LABEL_MAX
 
 struct cached_label {
 	struct fsc_cookie_params params; /* its blobs are the two below: don't copy the struct */
-	uint8_t coherency[CACHED_DIGEST_SIZE];
+	uint8_t coherency[NETFS_LABEL_MAX];
 	uint8_t key[NETFS_KEY_MAX];
 };
 

@@ -29,6 +29,7 @@
 #include <sys/statvfs.h>
 
 #define NETFS_KEY_MAX 128
+#define NETFS_LABEL_MAX 16
 #define NETFS_NAME_MAX 255
 
 struct netfs_ops;
@@ -67,6 +68,10 @@ struct netfs_attr {
 	/* Which file it is: unique in the export for the life of the file. */
 	uint8_t key_len;
 	uint8_t key[NETFS_KEY_MAX];
+	/* Coherency data as somebody else has them who is to find in the cache what we put there, and
+	 * the other way round; 0: ours, made of all of the above. They may be no finer than seconds. */
+	uint8_t label_len;
+	uint8_t label[NETFS_LABEL_MAX];
 	uint64_t arrived_ms; /* fsc_clock_ms() when the reply had arrived */
 };
 

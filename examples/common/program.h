@@ -30,6 +30,9 @@ struct program {
 	 * caller's; NULL: no memory. */
 	char *(*volume_key)(struct netfs *fs);
 	const char *(*server_name)(void); /* for messages; constant after check() */
+	/* Is the cache's directory somebody else's as well, so that it is not for us to limit its size
+	 * unless we are told? NULL: never. */
+	bool (*cache_is_shared)(void);
 };
 
 /* Each program's main() is this call. */

@@ -204,7 +204,7 @@ static const char *reason(int err)
 {
 	switch (err) {
 	case -EBUSY:
-		return "another process is using it (--cache names another one)";
+		return "another process, or the kernel, is using it (--cache names another one)";
 	case -ENOTEMPTY:
 		return "it holds something and is no cache, or one that is too damaged to be known; "
 		       "nothing was changed in it";
@@ -243,6 +243,7 @@ static int open_cache(struct session *s, const char *dir)
 {
 	struct fsc_uring_params uring = { .drive = FSC_URING_THREAD };
 	struct fsc_cache_params params = { .max_keep_bytes = KEEP_BYTES };
+	bool shared = s->program->cache_is_shared && s->program->cache_is_shared();
 	uint64_t chosen;
 	char attr[64];
 	int err;
@@ -250,7 +251,7 @@ static int open_cache(struct session *s, const char *dir)
 	snprintf(attr, sizeof(attr), SIZE_XATTR, s->program->name);
 	chosen = stored_size(dir, attr);
 	params.max_bytes = s->opt->cache_size;
-	if (!params.max_bytes)
+	if (!params.max_bytes && !shared)
 		params.max_bytes = chosen ? chosen : half_of_free(dir);
 	if (s->fs->ops->drive)
 		uring.drive = FSC_URING_LOOP;
@@ -262,7 +263,7 @@ static int open_cache(struct session *s, const char *dir)
 		fsc_uring_close(s->backend);
 		return err;
 	}
-	if (!chosen && !s->opt->cache_size)
+	if (!chosen && !s->opt->cache_size && !shared)
 		store_size(dir, attr, params.max_bytes);
 	return 0;
 }

@@ -85,6 +85,15 @@ static int read_into_cache(struct warm *w, struct stream *st, struct remote *r, 
 	return err;
 }
 
+/* It would be delivered, to nobody. */
+static int not_to_be_cached(const char *path, const struct remote *r)
+{
+	if (r->attr.vouched || !remote_size(r))
+		return 0;
+	say(path, "can't be cached: the server says nothing that tells its versions apart");
+	return -ECANCELED;
+}
+
 static int warm_file(void *arg, const struct crowd_worker *worker, const char *path, bool named)
 {
 	struct warm *w = arg;
@@ -99,6 +108,7 @@ static int warm_file(void *arg, const struct crowd_worker *worker, const char *p
 	if (err)
 		return err == REMOTE_OTHER ? 0 : err;
 	crowd_count(worker->crowd, remote_size(&r));
+	err = not_to_be_cached(path, &r);
 	for (int i = 0; i < KEEP_TRIES && again && !err && !interrupted(); i++) {
 		if (i)
 			remote_cache(&r);

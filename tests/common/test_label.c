@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <string.h>
 #include <time.h>
 
 #include "cached.h"
@@ -162,6 +163,28 @@ static void what_changed_a_moment_ago_is_kept_a_tick_later(void **state)
 	assert_int_equal(keep_after(5, 0, 0, true), 0);
 }
 
+/* Taken as it is, whatever else the server says; and maybe of whole seconds. */
+static void somebody_elses_label(void **state)
+{
+	struct netfs_attr a = an_attr(), b;
+	struct cached_label label;
+
+	(void)state;
+	a.label_len = 4;
+	memcpy(a.label, "\1\2\3\4", 4);
+	assert_true(cached_label(&session, &a, &label));
+	assert_int_equal(label.params.coherency.len, 4);
+	assert_memory_equal(label.params.coherency.data, "\1\2\3\4", 4);
+	assert_int_equal(label.params.keep_after_ms, 0);
+	b = a;
+	b.st.st_ctim.tv_nsec++; /* in one process more can be told apart */
+	assert_false(cached_same(&a, &b));
+	a.st.st_ctim = (struct timespec){ time(NULL) - 5, 1 };
+	assert_int_equal(cached_keep_after(&session, &a), 7000);
+	a.has_change = true;
+	assert_int_equal(cached_keep_after(&session, &a), 7000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +195,7 @@ int main(void)
 		cmocka_unit_test(of_a_change_counter_nothing_else_counts),
 		cmocka_unit_test(a_counter_that_is_a_time_counts_no_more_than_one),
 		cmocka_unit_test(what_changed_a_moment_ago_is_kept_a_tick_later),
+		cmocka_unit_test(somebody_elses_label),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -327,7 +327,7 @@ uncached() { # PATH OPTION...
 
 nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
 
-# Each granule in the cache is what the server has. [--killed]
+# Each granule in the cache is what the server has. [--killed] [--like-kernel]
 verified() {
 	"$verify" "$@" "$cache" "$export" >"$tmp/verified" 2>"$tmp/verify.err" || {
 		fail "$scenario: the cache holds what the server doesn't have"

@@ -3,7 +3,7 @@
  * verify.c - reads a cache directory back, with nobody using it, and compares every granule that it
  * declares present with the server's file.
  *
- *   verify [--killed] CACHE EXPORT
+ *   verify [--killed] [--like-kernel] CACHE EXPORT
  *
  * Goes by the format alone: each object's xattr is decoded, its digest recomputed, its map walked
  * (runs, bitmap, or the slot that it points to), and its data compared with the file below EXPORT
@@ -13,6 +13,8 @@
  * Wrong are: a granule that differs; a name that leads to something that isn't believed; and a
  * complete object whose file hasn't its size (--killed: it may be longer, and objects may be marked
  * as being modified).
+ *
+ * With --like-kernel keys and coherency data are those of Linux's own 9p with QEMU's server.
  *
  * One JSON object on stdout, what is wrong on stderr. 0: all agree, 1: not, 2: couldn't look.
  */
@@ -42,7 +44,7 @@ static struct {
 	uint64_t present_bytes; /* of objects that aren't stale: file data, without padding */
 } totals;
 
-static bool killed;
+static bool killed, like_kernel;
 
 struct object {
 	const char *path; /* below the volume's folder */
@@ -275,12 +277,17 @@ static void check_complete(const struct object *o, int server)
 
 static bool is_current(const struct object *o, const struct stat *st)
 {
-	uint8_t wanted[FSC_DIGEST_SIZE];
+	uint32_t version = htole32((uint32_t)st->st_mtime ^ (uint32_t)(st->st_size << 8));
+	uint8_t wanted[COHERENCY_SIZE];
+	size_t len = sizeof(wanted);
 
 	coherency_of(st, wanted);
-	return (uint64_t)st->st_size == o->rec.size &&
-	       o->rec.coherency.len == sizeof(wanted) && !o->rec.coherency_hashed &&
-	       !memcmp(o->rec.coherency.data, wanted, sizeof(wanted));
+	if (like_kernel) {
+		len = sizeof(version);
+		memcpy(wanted, &version, len);
+	}
+	return (uint64_t)st->st_size == o->rec.size && o->rec.coherency.len == len &&
+	       !o->rec.coherency_hashed && !memcmp(o->rec.coherency.data, wanted, len);
 }
 
 static void check_data(const struct object *o)
@@ -430,6 +437,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "killed", no_argument, NULL, 'k' },
+		{ "like-kernel", no_argument, NULL, 'l' },
 		{ 0 },
 	};
 	static struct object o;
@@ -437,11 +445,12 @@ int main(int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		killed |= opt == 'k';
+		like_kernel |= opt == 'l';
 		if (opt == '?')
 			return 2;
 	}
 	if (argc - optind != 2) {
-		fprintf(stderr, "usage: verify [--killed] CACHE EXPORT\n");
+		fprintf(stderr, "usage: verify [--killed] [--like-kernel] CACHE EXPORT\n");
 		return 2;
 	}
 	root = open(argv[optind], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
