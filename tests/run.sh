@@ -272,6 +272,7 @@ kernel_long() {
 	export FSC_BUILD
 	run_test kernel/uml-builtin-boot timeout -k 30 "$limit" \
 		sh tests/kernel/run.sh uml-builtin tests/kernel/guest/boot.sh nfs 9p
+	need_gcc_build || return # both.sh runs fsc9p
 	for kernel in uml uml-debug 6.12 6.1; do
 		for disk in ext4 xfs; do
 			run_test "kernel/$kernel-$disk-backend" timeout -k 30 "$limit" \
@@ -279,6 +280,8 @@ kernel_long() {
 			for protocol in nfs 9p; do
 				kernel_scripts
 			done
+			run_test "kernel/$kernel-$disk-both" timeout -k 30 "$limit" \
+				sh tests/kernel/both.sh "$build/gcc" --cache "$disk" "$kernel"
 		done
 	done
 }

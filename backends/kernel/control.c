@@ -179,7 +179,8 @@ static int bind_now(void)
 		err = fsc_kcache_bind(&args, &control.kc);
 	if (!err)
 		return 0;
-	pr_err("%s can't be bound: error %d\n", args.dir, err);
+	pr_err("%s can't be bound: %serror %d\n", args.dir,
+	       err == -EBUSY ? "a process is using it; " : "", err);
 	kfree(control.bound_dir);
 	kfree(control.bound_tag);
 	control.bound_dir = control.bound_tag = NULL;

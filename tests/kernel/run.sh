@@ -15,6 +15,7 @@
 # --module FILE		this module; without, it is built of this tree
 # --cache ext4|xfs	what the cache lies on (ext4)
 # --size MB		how large that is (512)
+# --with PROGRAM	this program of this machine is there, too; may be given several times
 # --keep FOLDER		keep cache.img, server.img and share/ there: a second run with the same
 #			folder is the same machine booted again
 # --kill TEXT		kill -9 the machine when a line of the script's output begins with TEXT
@@ -39,13 +40,14 @@ usage() {
 	exit 2
 }
 
-stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=768
+stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=768 programs=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--stock) stock=1 ;;
 	--module) module=$2 && shift ;;
 	--cache) filesystem=$2 && shift ;;
 	--size) size=$2 && shift ;;
+	--with) programs="$programs $2" && shift ;;
 	--keep) keep=$2 && shift ;;
 	--kill) kill_at=$2 && shift ;;
 	--log) log=$2 && shift ;;
@@ -88,6 +90,9 @@ prepare_job() { # ARGUMENT...
 		cp "$source/tests/kernel/guest/init" "$tmp/job/init" &&
 		cp "$script" "$tmp/job/guest/script" || die "can't copy"
 	chmod 755 "$tmp/job/init"
+	for program in $programs; do
+		copy_program "$program" "$tmp/job" || die "no program $program"
+	done
 	[ -z "$module" ] || cp "$module" "$tmp/job/guest/libfscache.ko" || die "no module"
 	{
 		kind=${kernel%-debug}

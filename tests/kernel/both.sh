@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# both.sh - one cache for both worlds: fsc9p --like-kernel fills it and the kernel's 9p reads from it,
+# and the other way round; nothing comes from the server, by its own count.
+#
+#	both.sh BUILD-FOLDER [--cache ext4|xfs] KERNEL
+#
+# First both in one guest (guest/both.sh), with a server that both can connect to. Then, on 6.1 and
+# 6.12, with QEMU's own server, which only guests can: fsc9p warms the disk here, from another
+# server of the same files, before the machine is started (guest/both_qemu.sh), and afterwards
+# reads what the machine has put there. That takes root, diod and a loop device.
+# shellcheck disable=SC2154 # set by what is sourced
+
+. "$(dirname "$0")/../e2e/lib.sh"
+shift
+here=$e2e filesystem=ext4
+[ "$1" != --cache ] || {
+	filesystem=$2
+	shift 2
+}
+kernel=$1
+
+boot() { # SCRIPT OPTION...
+	script=$here/guest/$1.sh
+	shift
+	sh "$here/run.sh" --cache "$filesystem" "$@" "$kernel" "$script"
+	status=$?
+	[ $status != 77 ] || skip "no such guest"
+	[ $status = 0 ] || die "${script##*/}: status $status"
+}
+
+in_one_guest() {
+	boot both --with "$program" --with "$build/tests/9p/p9-server"
+}
+
+# --- With QEMU's server ----------------------------------------------------------------------
+
+make_files() {
+	mkdir -p "$export/deep/er"
+	for size in 1 4095 4096 4097 300001 3000000; do
+		random_file "$export/size-$size" "$size"
+		touch -d "@$((1500000000 + size))" "$export/size-$size"
+	done
+	random_file "$export/deep/er/one" 70000
+	random_file "$export/changes" 20000
+	touch -d @1600000000 "$export/deep/er/one" "$export/changes"
+}
+
+# As the guest mounts it (mount_cached in guest/lib.sh), and as run.sh has QEMU number its files.
+host_client() { # FOLDER COMMAND...
+	cache=$tmp/disk/$1
+	shift
+	client --like-kernel cached --cachetag guest --qids qemu-remap "$@"
+}
+
+read_all() { # FOLDER
+	rm -rf "$tmp/copy"
+	host_client "$1" get -r / "$tmp/copy"
+	status_is 0
+	diff -r "$export" "$tmp/copy" >"$tmp/differ" || wrong "$(head -n 5 "$tmp/differ")"
+}
+
+with_qemu() {
+	setup
+	export=$tmp/machine/share
+	mkdir -p "$export"
+	make_files
+	mounted disk 128M "mkfs.$filesystem" -q
+	mkdir "$tmp/disk/warmed" "$tmp/disk/filled"
+	server_diod
+	settle
+	begin "warmed here"
+	host_client warmed warm /
+	status_is 0
+	quiet
+	umount "$tmp/disk" || die "umount"
+	ln -s "$tmp/disk.image" "$tmp/machine/cache.img"
+	boot both_qemu --keep "$tmp/machine"
+	mount -o loop "$tmp/disk.image" "$tmp/disk" || die "mount"
+	settle
+	begin "filled by the guest"
+	read_all filled
+	stat_is server_reads 0
+	begin "warmed here, changed and read in the guest"
+	read_all warmed
+	stat_is server_reads 0
+}
+
+in_one_guest
+case $kernel in
+uml*) ;;
+*) with_qemu ;;
+esac
+finish
