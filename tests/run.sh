@@ -280,7 +280,7 @@ kernel_long() {
 			for protocol in nfs 9p; do
 				kernel_scripts
 			done
-			run_test "kernel/$kernel-$disk-both" timeout -k 30 "$limit" \
+			run_test "kernel/$kernel-$disk-both" timeout -k 30 $((limit * 2)) \
 				sh tests/kernel/both.sh "$build/gcc" --cache "$disk" "$kernel"
 		done
 	done

@@ -69,6 +69,15 @@ server_diod() {
 	server_answers || skip "diod did not start: $(tail -n 1 "$tmp/server.out")"
 }
 
+# One whose files have versions, or none; only to read from.
+server_versions() { # mtime|none
+	server=unix:$tmp/versions.sock
+	"$build/tests/9p/p9-server" --listen "$server" --export "$export" --versions "$1" \
+		>"$tmp/server.out" 2>&1 &
+	server_pid=$!
+	server_answers || die "p9-server did not start: $(cat "$tmp/server.out")"
+}
+
 free_port() {
 	python3 -c 'import socket
 s = socket.socket()

@@ -9,15 +9,6 @@
 setup
 need python3
 peer=$build/tests/e2e/peer
-p9_server=$build/tests/9p/p9-server
-
-server_with() { # mtime|none: of versions
-	stop_server
-	server=unix:$tmp/server.sock
-	"$p9_server" --listen "$server" --export "$export" --versions "$1" >"$tmp/server.out" 2>&1 &
-	server_pid=$!
-	server_answers || die "p9-server did not start: $(cat "$tmp/server.out")"
-}
 
 like_kernel() { # OPTION... COMMAND...
 	client --like-kernel there/share --cachetag a/tag "$@"
@@ -184,7 +175,8 @@ no_version() {
 
 no_versions() {
 	begin "a server without versions"
-	server_with none
+	stop_server
+	server_versions none
 	agreement=: # it ends before there is anything to be counted
 	for command in warm cat; do
 		like_kernel $command /tree/size-4097
@@ -226,7 +218,7 @@ mistakes() {
 }
 
 make_files
-server_with mtime
+server_versions mtime
 settle
 to_the_kernel
 from_the_kernel

@@ -4,7 +4,7 @@
 # both.sh - one cache for both worlds: fsc9p --like-kernel fills it and the kernel's 9p reads from it,
 # and the other way round; nothing comes from the server, by its own count.
 #
-#	both.sh BUILD-FOLDER [--cache ext4|xfs] KERNEL
+#	both.sh BUILD-FOLDER [--cache ext4|ext4-nojournal|xfs] KERNEL
 #
 # First both in one guest (guest/both.sh), with a server that both can connect to. Then, on 6.1 and
 # 6.12, with QEMU's own server, which only guests can: fsc9p warms the disk here, from another
@@ -24,14 +24,26 @@ kernel=$1
 boot() { # SCRIPT OPTION...
 	script=$here/guest/$1.sh
 	shift
-	sh "$here/run.sh" --cache "$filesystem" "$@" "$kernel" "$script"
+	sh "$here/run.sh" "$@" "$kernel" "$script"
 	status=$?
 	[ $status != 77 ] || skip "no such guest"
 	[ $status = 0 ] || die "${script##*/}: status $status"
 }
 
+# (A kind that run.sh doesn't know is made here.)
+make_image() { # FILE
+	truncate -s 512M "$1"
+	case $filesystem in
+	ext4-nojournal) mkfs.ext4 -q -F -O ^has_journal "$1" ;;
+	ext4) mkfs.ext4 -q -F "$1" ;;
+	*) "mkfs.$filesystem" -q -f "$1" ;;
+	esac || die "mkfs: $filesystem"
+}
+
 in_one_guest() {
-	boot both --with "$program" --with "$build/tests/9p/p9-server"
+	mkdir "$tmp/one"
+	make_image "$tmp/one/cache.img"
+	boot both --keep "$tmp/one" --with "$program" --with "$build/tests/9p/p9-server"
 }
 
 # --- With QEMU's server ----------------------------------------------------------------------
@@ -61,12 +73,18 @@ read_all() { # FOLDER
 	diff -r "$export" "$tmp/copy" >"$tmp/differ" || wrong "$(head -n 5 "$tmp/differ")"
 }
 
+mount_disk() {
+	mount -o loop "$tmp/machine/cache.img" "$tmp/disk" >"$tmp/mount.log" 2>&1
+}
+
 with_qemu() {
-	setup
 	export=$tmp/machine/share
-	mkdir -p "$export"
+	mkdir -p "$export" "$tmp/disk"
 	make_files
-	mounted disk 128M "mkfs.$filesystem" -q
+	make_image "$tmp/machine/cache.img"
+	[ "$(id -u)" = 0 ] || skip "mounting needs root"
+	mount_disk || skip "mount: $(tail -n 1 "$tmp/mount.log")"
+	at_exit 'umount "$tmp/disk" 2>/dev/null'
 	mkdir "$tmp/disk/warmed" "$tmp/disk/filled"
 	server_diod
 	settle
@@ -75,9 +93,8 @@ with_qemu() {
 	status_is 0
 	quiet
 	umount "$tmp/disk" || die "umount"
-	ln -s "$tmp/disk.image" "$tmp/machine/cache.img"
 	boot both_qemu --keep "$tmp/machine"
-	mount -o loop "$tmp/disk.image" "$tmp/disk" || die "mount"
+	mount_disk || die "mount: $(tail -n 1 "$tmp/mount.log")"
 	settle
 	begin "filled by the guest"
 	read_all filled
@@ -87,6 +104,8 @@ with_qemu() {
 	stat_is server_reads 0
 }
 
+need mkfs.ext4 mkfs.xfs
+setup
 in_one_guest
 case $kernel in
 uml*) ;;

@@ -51,7 +51,7 @@ userspace() { # COMMAND...
 # All files through fsc9p: the server's bytes.
 compare_userspace() { # WHAT
 	rm -rf /tmp/copy
-	userspace get -r / /tmp/copy || fail "$1: fsc9p get: $?"
+	userspace get -r / /tmp/copy 2>/tmp/said || fail "$1: fsc9p get: $(cat /tmp/said)"
 	sums /srv >/tmp/there
 	sums /tmp/copy >/tmp/here
 	cmp -s /tmp/there /tmp/here || fail "$1: server (-) and fsc9p (+) differ:
@@ -118,10 +118,7 @@ has_lock() {
 
 # And while fsc9p has it, it isn't the kernel's.
 held_by_userspace() {
-	mkfifo /tmp/pipe
-	userspace cat /size-4194304 >/tmp/pipe &
-	exec 5</tmp/pipe
-	wait_until 20 has_lock || fail "fsc9p doesn't lock the folder"
+	hold_in_userspace
 	exec 6<>/dev/cachefiles
 	echo "dir $folder" >&6
 	echo "tag guest" >&6
@@ -135,6 +132,42 @@ held_by_userspace() {
 	exec 5<&-
 	wait $!
 	cmp /tmp/got /srv/size-4194304 || fail "fsc9p reads wrong bytes after a bind"
+}
+
+# Beginning to write what fsc9p reads to /tmp/pipe, and until that is read it has the folder.
+hold_in_userspace() {
+	rm -f /tmp/pipe
+	mkfifo /tmp/pipe
+	userspace cat /size-4194304 >/tmp/pipe &
+	exec 5</tmp/pipe
+	wait_until 20 has_lock || fail "fsc9p doesn't lock the folder"
+}
+
+# What is killed leaves a cache to the kernel too, unless the filesystem promises nothing: then there
+# is a mark, which the kernel heeds, not knowing that the machine stayed up.
+killed_in_userspace() {
+	folder=/cache/killed
+	mkdir $folder
+	userspace --stats /tmp/stats warm / 2>/tmp/said || fail "fsc9p warm: $(cat /tmp/said)"
+	kind=$(sed -n 's/.*"cache_kind":"\([a-z]*\)".*/\1/p' /tmp/stats)
+	hold_in_userspace
+	kill -9 "$(pidof fsc9p)"
+	exec 5<&-
+	wait $!
+	before=$(treads)
+	kernel_begins
+	dmesg | grep -q "libfscache: /killed: $kind on" ||
+		fail "for fsc9p the filesystem is '$kind', for the kernel it isn't"
+	compare_all "fsc9p killed, read by the kernel"
+	case $kind in
+	volatile) asked_since "$before" "fsc9p killed, $kind, read by the kernel" ;;
+	*) not_asked_since "$before" "fsc9p killed, $kind, read by the kernel" ;;
+	esac
+	settle
+	kernel_ends
+	before=$(treads)
+	compare_userspace "closed by the kernel, read by fsc9p"
+	not_asked_since "$before" "closed by the kernel, read by fsc9p"
 }
 
 changed_under_kernel() {
@@ -177,6 +210,39 @@ filled_by_kernel() {
 	not_asked_since "$before" "filled by the kernel, read by fsc9p"
 }
 
+# A map too long for ext4's xattrs: 2,500 pieces of 33,000 lie scattered. The kernel stores it, fsc9p
+# adds to it, and the kernel finds what it had.
+scattered() {
+	folder=/cache/scattered
+	mkdir $folder
+	io fill /srv/large 135168000 5
+	kernel_begins
+	io rand /mnt/large 2500 1
+	settle
+	kernel_ends
+	stored=$(find $folder/cache -type f -exec stat -c %s {} +)
+	grep -q '/cache xfs' /proc/mounts || [ "$stored" -gt 135168000 ] ||
+		fail "the map was to lie in the file, which has $stored bytes"
+	for at in 1000000 80000000 135167999; do
+		userspace cat --offset $at --length 1 /large >/tmp/got || fail "fsc9p cat: $?"
+		tail -c +$((at + 1)) /srv/large | head -c 1 | cmp - /tmp/got ||
+			fail "fsc9p reads a wrong byte at $at"
+	done
+	before=$(treads)
+	kernel_begins
+	io rand /mnt/large 2500 1
+	not_asked_since "$before" "scattered, read by the kernel again"
+	io same /mnt/large /srv/large 100 2 || fail "scattered: wrong bytes in the kernel"
+	settle
+	kernel_ends
+	userspace --stats /tmp/stats cat --length 33554432 /large >/tmp/got
+	head -c 33554432 /srv/large | cmp - /tmp/got || fail "scattered: wrong bytes from fsc9p"
+	bytes=$(sed -n 's/.*"cache_read_bytes":\([0-9]*\).*/\1/p' /tmp/stats)
+	say "scattered: $bytes bytes from the cache"
+	[ "$bytes" -gt 2000000 ] || fail "fsc9p found too little of what the kernel had"
+	rm /srv/large
+}
+
 serve_versions
 make_files 1
 mount_cache_disk
@@ -188,5 +254,7 @@ changed_under_kernel
 held_by_userspace
 changed_under_userspace
 filled_by_kernel
+killed_in_userspace
+scattered
 unload_module || fail "the module can't be removed"
 finish
