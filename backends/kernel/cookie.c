@@ -4,16 +4,24 @@
  *
  * None of the netfses in the kernel can prove to us that nobody else changed a file that it wrote
  * to (I10). So the first local change that we hear of throws away what is stored, and the object
- * stays uncached until every use that was open then has ended. On what we hear:
+ * stays uncached until nobody has the file open for writing and all that was written is on the
+ * server: the inode says so. Who reads page by page doesn't show us an inode; there every use of the
+ * cookie must have ended that was there at the last sign of a change. On what we hear:
  *   - Writes through the page cache are told to us, and nothing else is, where the netfs library
  *     has its own bypassing of it (there an invalidation comes with each). Elsewhere a file that is
  *     open for writing may be changed past us, and is uncached from the open.
  *   - Of writes while the cookie isn't ours (looked up, unbound) we hear nothing at all. But who
  *     opens to write sets FSCACHE_COOKIE_LOCAL_WRITE, and what is stored of a file that has it when
- *     it is looked up is not believed. It is taken off only when the last use of the cookie has
- *     ended.
+ *     it is looked up is not believed.
+ *
+ * 9P knows a file by one label for as long as it has the inode, whatever it writes. What is read
+ * after such a change must not be found under that label by others: the server may have a file of
+ * that label again, with what was in it before. It is stored under a random one, and thrown away
+ * when the cookie has been idle for a while.
  */
 #include <linux/jiffies.h>
+#include <linux/pagemap.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 
 #include "module.h"
@@ -34,31 +42,68 @@ static void note_label(struct fsc_kobject *ko)
 
 /* --- Changes ---------------------------------------------------------------------------------- */
 
+static bool has_label(struct fsc_kobject *ko, struct fsc_blob label)
+{
+	return ko->label_len == label.len && !memcmp(ko->label, label.data, label.len);
+}
+
 /* Nothing is stored any more, and what is read from now on bears the label of now. */
 static void start_anew(struct fsc_kobject *ko)
 {
 	struct fsc_blob label = { ko->label, 0 };
+	u8 nobodys[16];
 
 	lockdep_assert_held(&ko->lock);
 	fsc_promises_drop(ko);
+	ko->nameless = ko->kv->strict && has_label(ko, label_of(ko->cookie));
 	/* A copy: the netfs may be changing the original. One that is torn fits no later one. */
 	note_label(ko);
 	label.len = ko->label_len;
+	if (ko->nameless) {
+		get_random_bytes(nobodys, sizeof(nobodys));
+		label = (struct fsc_blob){ nobodys, sizeof(nobodys) };
+	}
 	fsc_object_invalidate(ko->obj, label, READ_ONCE(ko->cookie->object_size));
 	if (ko->local)
 		fsc_object_expire(ko->obj);
 }
 
+/* In this order: who sees that the file isn't open for writing sees what became of it when it was;
+ * and whoever opens it before the time is taken has ended when a later end of all uses is seen. */
 void fsc_kobject_modified(struct fsc_kobject *ko)
 {
 	if (!ko->obj)
 		return;
 	mutex_lock(&ko->lock);
-	WRITE_ONCE(ko->local_at, jiffies);
 	if (!ko->local) {
 		WRITE_ONCE(ko->local, true);
 		start_anew(ko);
 		trace_libfscache_modified(ko->cookie);
+	}
+	if (FSC_OPEN_TO_WRITE_IS_KNOWN)
+		clear_bit_unlock(FSCACHE_COOKIE_LOCAL_WRITE, &ko->cookie->flags);
+	smp_mb__after_atomic();
+	WRITE_ONCE(ko->local_at, jiffies);
+	mutex_unlock(&ko->lock);
+}
+
+/* May @inode be changed by us, or does the server lack something of that? Pages that were read and
+ * are to be kept look dirty as well: they go by and by. */
+static bool is_modified(struct inode *inode)
+{
+	return inode_is_open_for_write(inode) ||
+	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) ||
+	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_WRITEBACK);
+}
+
+void fsc_kobject_settle(struct fsc_kobject *ko, struct inode *inode)
+{
+	if (!READ_ONCE(ko->local) || is_modified(inode))
+		return;
+	mutex_lock(&ko->lock);
+	if (ko->local && !is_modified(inode)) {
+		WRITE_ONCE(ko->local, false);
+		start_anew(ko);
 	}
 	mutex_unlock(&ko->lock);
 }
@@ -76,12 +121,9 @@ static bool has_data(struct fsc_kobject *ko)
 	return any;
 }
 
-/* Has every use that was there at the last local change ended? */
+/* Has every use that was there at the last sign of a local change ended? */
 static bool uses_ended(struct fsc_kobject *ko)
 {
-	/* Here a use that modifies can't be told from one that was there before it. */
-	if (FSC_OPEN_TO_WRITE_IS_KNOWN)
-		return false;
 	return time_after(READ_ONCE(ko->cookie->unused_at), READ_ONCE(ko->local_at));
 }
 
@@ -92,20 +134,16 @@ static bool uses_ended(struct fsc_kobject *ko)
  */
 static bool is_outdated(struct fsc_kobject *ko)
 {
-	struct fsc_blob label = label_of(ko->cookie);
-
 	if (ko->local)
 		return uses_ended(ko);
 	if (READ_ONCE(ko->cookie->object_size) != fsc_object_size(ko->obj))
 		return true;
-	if (ko->label_len == label.len && !memcmp(ko->label, label.data, label.len))
-		return false;
-	return !has_data(ko);
+	return !has_label(ko, label_of(ko->cookie)) && !has_data(ko);
 }
 
 void fsc_kobject_refresh(struct fsc_kobject *ko)
 {
-	if (FSC_OPEN_TO_WRITE_IS_KNOWN && !READ_ONCE(ko->local) &&
+	if (FSC_OPEN_TO_WRITE_IS_KNOWN &&
 	    test_bit(FSCACHE_COOKIE_LOCAL_WRITE, &ko->cookie->flags))
 		fsc_kobject_modified(ko);
 	if (!is_outdated(ko))
@@ -200,10 +238,14 @@ bool fsc_kobject_lookup(struct fscache_cookie *cookie)
 
 /* --- Withdrawal ------------------------------------------------------------------------------- */
 
-/* What is done to the file from now on we are not told. */
-static void note_uses(struct fscache_cookie *cookie)
+/* What is done to the file from now on we are not told; nor are we of who opens it to write while
+ * fscache withdraws it for us. */
+static void note_uses(struct fsc_kobject *ko)
 {
-	if (atomic_read(&cookie->n_active))
+	struct fscache_cookie *cookie = ko->cookie;
+
+	if (atomic_read(&cookie->n_active) || ko->nameless ||
+	    fscache_cookie_state(cookie) == FSCACHE_COOKIE_STATE_WITHDRAWING)
 		set_bit(FSCACHE_COOKIE_LOCAL_WRITE, &cookie->flags);
 	else
 		clear_bit(FSCACHE_COOKIE_LOCAL_WRITE, &cookie->flags);
@@ -218,8 +260,9 @@ void fsc_kobject_withdraw(struct fscache_cookie *cookie)
 	spin_lock(&kc->lock);
 	list_del_init(&ko->node);
 	spin_unlock(&kc->lock);
-	note_uses(cookie);
-	fsc_object_close(ko->obj, NULL, test_bit(FSCACHE_COOKIE_RETIRED, &cookie->flags));
+	note_uses(ko);
+	fsc_object_close(ko->obj, NULL,
+			 ko->nameless || test_bit(FSCACHE_COOKIE_RETIRED, &cookie->flags));
 	xa_destroy(&ko->promised);
 	mutex_destroy(&ko->lock);
 	kfree(ko);

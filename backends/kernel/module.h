@@ -56,6 +56,7 @@ struct fsc_kvolume {
 	struct fsc_kcache *kc;
 	struct fscache_volume *cookie;
 	struct fsc_volume *vol;
+	bool strict; /* a file may change and its coherency data not */
 };
 
 struct fsc_kobject {
@@ -66,11 +67,12 @@ struct fsc_kobject {
 
 	/* Held around each change of the object that isn't a transfer; covers the rest. */
 	struct mutex lock;
-	bool local;             /* written to by this machine: uncached until its uses have ended */
-	unsigned long local_at; /* jiffies of the last such write */
+	bool local;             /* being written to by this machine: uncached until that has ended */
+	unsigned long local_at; /* jiffies of the last sign of it */
+	bool nameless;          /* stored under a label that no netfs ever says */
 	u32 turn;               /* counts what makes promises void; read without the lock */
 	u8 label_len;
-	u8 label[FSC_COHERENCY_MAX]; /* the coherency data that the object has */
+	u8 label[FSC_COHERENCY_MAX]; /* the coherency data that the netfs said */
 	struct xarray promised; /* by granule: the turn at which it was promised */
 };
 
@@ -96,6 +98,8 @@ void fsc_kobject_prepare_to_write(struct fscache_cookie *cookie);
 void fsc_kobjects_withdraw(struct fsc_kcache *kc); /* [waits] */
 /* The netfs changes the file itself [waits]: what is stored is gone when this returns. */
 void fsc_kobject_modified(struct fsc_kobject *ko);
+/* If that has ended, as @inode tells, what is read from now on is kept again [waits]. */
+void fsc_kobject_settle(struct fsc_kobject *ko, struct inode *inode);
 /* Does what the object says still fit what the netfs says? If not, start anew [waits]. */
 void fsc_kobject_refresh(struct fsc_kobject *ko);
 

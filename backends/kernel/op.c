@@ -121,6 +121,7 @@ static enum netfs_io_source prepare_read(struct netfs_io_subrequest *subreq, fsc
 	enum netfs_io_source source;
 	bool keep;
 
+	fsc_kobject_settle(fsc_kop_object(cres), subreq->rreq->inode);
 	source = source_of(cres, subreq->start, &len, i_size, &keep);
 	if (source != NETFS_DOWNLOAD_FROM_SERVER)
 		keep = follows_a_miss(cres, subreq->start, subreq->rreq->start);

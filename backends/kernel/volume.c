@@ -35,13 +35,14 @@ static bool is_strict(const char *key)
 }
 
 static int open_volume(struct fsc_kcache *kc, struct fscache_volume *vcookie,
-		       struct fsc_volume **out)
+		       struct fsc_kvolume *kv)
 {
 	struct fsc_blob key = { vcookie->key + 1, vcookie->key[0] };
 	struct fsc_blob coherency = { vcookie->coherency, vcookie->coherency_len };
-	u32 flags = is_strict(key.data) ? FSC_VOLUME_STRICT_REMOVAL : 0;
 
-	return fsc_volume_acquire(kc->cache, key, coherency, flags, out);
+	kv->strict = is_strict(key.data);
+	return fsc_volume_acquire(kc->cache, key, coherency,
+				  kv->strict ? FSC_VOLUME_STRICT_REMOVAL : 0, &kv->vol);
 }
 
 /* If there is none to be had, nothing in it is cached, and the next use asks again. */
@@ -52,7 +53,7 @@ void fsc_kvolume_acquire(struct fscache_volume *vcookie)
 	int err = -ENOMEM;
 
 	if (kv)
-		err = open_volume(kc, vcookie, &kv->vol);
+		err = open_volume(kc, vcookie, kv);
 	trace_libfscache_volume(vcookie, err);
 	if (err) {
 		kfree(kv);

@@ -17,6 +17,11 @@ break_cache() {
 	sync
 }
 
+restored() { # FILE SEED: with the times of then
+	io fill "$1" 300000 "$2"
+	touch -d @1500000000 "$1"
+}
+
 serve "$1"
 make_files 1
 cache_up
@@ -63,6 +68,26 @@ forget
 }
 mount_cached
 compare_all "changed on both sides"
+
+# What 9P says of the version of a file may be of before it was written to, and again of the old one.
+say "a file that was written to, and on the server is again what it was"
+[ "$protocol-$guest_kind" = 9p-uml ] || {
+	restored "$served/restored" 7
+	io sum "/mnt/restored" >/tmp/first
+	exec 3</mnt/restored
+	settle
+	io fill /mnt/restored 300000 8
+	sync
+	echo 1 >/proc/sys/vm/drop_caches
+	io sum /mnt/restored >/dev/null
+	settle
+	exec 3<&-
+	umount /mnt
+	forget
+	restored "$served/restored" 7
+	mount_cached
+	io sum /mnt/restored | cmp -s - /tmp/first || fail "restored: not what the server has"
+}
 
 umount /mnt
 cache_down
