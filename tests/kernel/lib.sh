@@ -32,6 +32,9 @@ newest() { # PATTERN COMMAND...: of the names that COMMAND prints
 
 # --- Kernels ---------------------------------------------------------------------------------
 
+# Counted up when unpack_image takes more than before.
+unpacked=-2
+
 # Of an image some 400 MB are drivers that no guest has.
 unpack_image() { # RELEASE
 	apt-get download "linux-image-$1-unsigned" >log 2>&1 || {
@@ -40,13 +43,17 @@ unpack_image() { # RELEASE
 	}
 	modules=./lib/modules/$1
 	set -- "$modules/kernel/fs" "$modules/kernel/net/9p" "$modules/kernel/net/sunrpc" \
-		"$modules/kernel/net/dns_resolver" "$modules/kernel/lib" "$modules/kernel/crypto" \
+		"$modules/kernel/net/dns_resolver" "$modules/kernel/net/rxrpc" \
+		"$modules/kernel/net/ceph" "$modules/kernel/net/core" \
+		"$modules/kernel/drivers/net/veth.*" "$modules/kernel/drivers/net/virtio_net.*" \
+		"$modules/kernel/drivers/net/net_failover.*" \
+		"$modules/kernel/lib" "$modules/kernel/crypto" \
 		"$modules/kernel/arch" "$modules/kernel/block" "$modules/kernel/drivers/virtio" \
 		"$modules/kernel/drivers/block" "$modules/modules.order" "$modules/modules.builtin" \
 		"$modules/modules.builtin.modinfo" ./boot
 	dpkg-deb --fsys-tarfile linux-image-*.deb >tar || return 1
 	for path in "$@"; do # they are not the same in every version
-		tar -xf tar "$path" 2>/dev/null
+		tar --wildcards -xf tar "$path" 2>/dev/null
 	done
 	rm -f tar linux-image-*.deb
 	find lib -name '*.ko.xz' -exec xz -d {} +
@@ -68,7 +75,7 @@ find_kernel() { # KERNEL
 find_image() { # PATTERN
 	need apt-get apt-cache dpkg-deb depmod xz qemu-system-x86_64
 	try_image "$1" || { as_root apt-get update -qq && try_image "$1"; } || {
-		image=$(newest "$1" ls "$cache")
+		image=$(newest "${1%\$}$unpacked\$" ls "$cache")
 		[ -n "$image" ] || skip "no kernel image: none in the cache, nor does apt bring any"
 	}
 	kernel_root=$cache/$image
@@ -80,6 +87,7 @@ try_image() { # PATTERN
 	image=$(newest "$1" apt-cache pkgnames linux-image-)
 	[ -n "$image" ] || return 1
 	unsigned=${image#linux-image-}
+	image=$image$unpacked
 	kept "$cache/$image" unpack_image "${unsigned%-unsigned}"
 }
 
@@ -134,6 +142,8 @@ stock_modules='virtio_pci virtio_blk virtio_console 9p 9pnet_virtio 9pnet_fd ext
 # for SMB with ksmbd; the ciphers are asked for by name
 stock_modules="$stock_modules cifs ksmbd cmac ccm gcm ghash_generic aes_generic ctr ecb seqiv
 	sha256_generic sha512_generic md4 hmac nls_utf8 nls_ucs2_utils"
+# and Ceph, whose servers are not in the guest
+stock_modules="$stock_modules ceph virtio_net"
 
 unpack_cachefilesd() {
 	apt-get download cachefilesd >log 2>&1 || {
@@ -203,7 +213,8 @@ find_initramfs() {
 		cksum | cut -d ' ' -f 1)
 	initramfs=$kernel_root/initramfs-$sum
 	[ ! -f "$initramfs" ] || return 0
-	rm -f "$kernel_root/initramfs-"*
+	# (those of other trees may be in use)
+	find "$kernel_root/" -maxdepth 1 -name 'initramfs-*' -mtime +0 -exec rm -f {} +
 	root=$cache/root.$$
 	at_exit 'rm -rf "$root"'
 	mkdir -p "$root" && (cd "$root" && make_initramfs "$source" "$initramfs.$$") ||
