@@ -8,6 +8,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
+. "$here/ceph.sh"
 
 stock='' filesystem=ext4
 while [ $# -gt 2 ]; do
@@ -36,6 +37,7 @@ boot() { # WANTED-STATUS OPTION... -- PHASE
 
 kernel=$1 protocol=$2
 make_tmp
+[ "$protocol" != ceph ] || ceph_for_all "$tmp/ceph"
 boot 0 -- fill
 boot 0 -- warm
 boot 0 -- changed

@@ -22,6 +22,8 @@
 # --log FILE		6.1 and 6.12: write a log of what reached the cache's disk, for cut.py
 # --timeout SECONDS	(600)
 # --memory MB		(768)
+# --disk FILE		one more disk, /dev/ and the next word of $more_disks there; what is written to it
+#			is gone with the machine
 #
 # The guest has /dev/$cache_disk (the cache) and /dev/$server_disk (what its server serves, ext4),
 # and under QEMU a folder of this machine by 9P. What the script prints comes out; the status is
@@ -34,13 +36,15 @@
 . "$(dirname "$0")/../lib.sh"
 source=$(cd "$(dirname "$0")/../.." && pwd)
 . "$source/tests/kernel/lib.sh"
+. "$source/tests/kernel/ceph.sh"
 
 usage() {
 	sed -n '/^#	sh /,/^$/s/^#[	 ]\{0,1\}//p' "$source/tests/kernel/run.sh" >&2
 	exit 2
 }
 
-stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=768 programs=''
+stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=768
+programs='' more=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--stock) stock=1 ;;
@@ -53,6 +57,7 @@ while [ $# -gt 0 ]; do
 	--log) log=$2 && shift ;;
 	--timeout) limit=$2 && shift ;;
 	--memory) memory=$2 && shift ;;
+	--disk) more="$more $2" && shift ;;
 	-*) usage ;;
 	*) break ;;
 	esac
@@ -100,9 +105,10 @@ prepare_job() { # ARGUMENT...
 		echo "guest_arguments='$*' guest_limit=$((limit * 4 / 5))"
 		[ -z "$module" ] ||
 			echo "guest_depends='$(modinfo -F depends "$module" | tr , ' ')'"
+		[ -z "$ceph_net" ] || echo "ceph_host=$ceph_host"
 		case $kernel in
-		uml*) echo "cache_disk=ubda server_disk=ubdb" ;;
-		*) echo "cache_disk=vda server_disk=vdb" ;;
+		uml*) echo "cache_disk=ubda server_disk=ubdb more_disks='$(more_disks ubd)'" ;;
+		*) echo "cache_disk=vda server_disk=vdb more_disks='$(more_disks vd)'" ;;
 		esac
 	} >"$tmp/job/guest/job"
 	mkdir -p "$tmp/guest"
@@ -123,30 +129,77 @@ disk() { # NAME FILE: with what tells of lost power if --log is given
 	echo "-blockdev driver=blklogwrites,file=raw-$1,log=log-$1,log-sector-size=512,node-name=$1"
 }
 
+# The names in the guest of what --disk has named.
+more_disks() { # PREFIX
+	letters='c d e f g h'
+	for file in $more; do
+		echo "$1${letters%% *}"
+		letters=${letters#* }
+	done
+}
+
+more_qemu_disks() {
+	id=more0
+	for file in $more; do
+		id=more$((${id#more} + 1))
+		echo "-drive file=$file,format=raw,if=none,id=$id,snapshot=on,cache=unsafe"
+		echo "-device virtio-blk-pci,drive=$id"
+	done
+}
+
+# (The file that takes the changes must not be there yet.)
+more_uml_disks() {
+	# shellcheck disable=SC2046 # words
+	set -- $(more_disks ubd)
+	for file in $more; do
+		echo "$1=$tmp/$1.cow,$file"
+		shift
+	done
+}
+
 # A 9P channel carries one mount at a time, hence the folder twice: cached, and to compare.
 share() { # TAG
 	echo "-fsdev local,id=$1,path=$keep/share,security_model=none,multidevs=remap"
 	echo "-device virtio-9p-pci,fsdev=$1,mount_tag=$1"
 }
 
+# Its network is the cluster's.
+find_ceph() {
+	case $kernel in
+	uml*) skip "no ceph in this UML" ;;
+	esac
+	if [ -n "${FSC_CEPH-}" ]; then
+		ceph_names "$FSC_CEPH"
+	else
+		ceph_up "$tmp/ceph"
+	fi
+}
+
+ceph_qemu() {
+	[ -z "$ceph_net" ] || echo "-netdev tap,id=ceph,ifname=tap0,script=no,downscript=no
+-device virtio-net-pci,netdev=ceph,romfile="
+}
+
 # (The TSC is measured wrongly while the host is busy: the guest's clock would run.)
 start_qemu() {
 	# shellcheck disable=SC2046 # words
-	exec qemu-system-x86_64 -machine pc -accel tcg,thread=multi,tb-size=512 -cpu max -smp 2 \
+	exec ${ceph_net:+ip netns exec "$ceph_net"} \
+		qemu-system-x86_64 -machine pc -accel tcg,thread=multi,tb-size=512 -cpu max -smp 2 \
 		-m "$memory" -nodefaults -no-reboot -display none \
 		-kernel "$vmlinuz" -initrd "$tmp/initrd" \
 		-serial "file:$tmp/console" -serial "file:$tmp/guest/out" \
 		$(disk cache "$keep/cache.img") -device virtio-blk-pci,drive=cache \
 		$(disk server "$keep/server.img") -device virtio-blk-pci,drive=server \
-		$(share cached) $(share plain) \
+		$(more_qemu_disks) $(share cached) $(share plain) $(ceph_qemu) \
 		-append "console=ttyS0 loglevel=5 panic=-1 oops=panic no_timer_check tsc=unstable \
 clocksource=acpi_pm mitigations=off nokaslr audit=0 random.trust_cpu=on"
 }
 
 start_uml() {
+	# shellcheck disable=SC2046 # words
 	exec "$vmlinuz" "mem=${memory}M" "initrd=$tmp/initrd" "ubda=$keep/cache.img" \
-		"ubdb=$keep/server.img" "uml_dir=$tmp/" "umid=uml" con=null con0=null,fd:1 \
-		ssl=null loglevel=5 panic=-1 oops=panic
+		"ubdb=$keep/server.img" $(more_uml_disks) "uml_dir=$tmp/" "umid=uml" \
+		con=null con0=null,fd:1 ssl=null loglevel=5 panic=-1 oops=panic
 }
 
 start() {
@@ -208,6 +261,9 @@ find_kernel "$kernel"
 	build_module "$kernel" "${FSC_BUILD:-$source/build}/module-$kernel"
 find_initramfs
 prepare_disks
+case " $* " in
+*" ceph "*) find_ceph ;;
+esac
 prepare_job "$@"
 run_machine
 result

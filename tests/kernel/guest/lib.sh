@@ -50,7 +50,7 @@ wait_until() { # SECONDS COMMAND...
 
 # --- The server ------------------------------------------------------------------------------
 
-serve() { # nfs|9p|cifs: one after the other, too
+serve() { # nfs|9p|cifs|ceph: one after the other, too
 	protocol=$1
 	case $protocol-$guest_kind in
 	9p-uml | nfs-* | cifs-*)
@@ -65,6 +65,7 @@ serve() { # nfs|9p|cifs: one after the other, too
 		;;
 	esac
 	case $protocol-$guest_kind in
+	ceph-*) serve_ceph ;;
 	nfs-*) serve_nfs ;;
 	cifs-*) serve_smb ;;
 	9p-uml) serve_9p ;;
@@ -73,15 +74,21 @@ serve() { # nfs|9p|cifs: one after the other, too
 
 # The kernel's server, told what it exports without nfs-utils: its caches take what mountd would
 # answer, for longer than any guest lives.
+never=2147483647
+
+# What is exported (no root squashing, any port, no subtree check), by its number; 0 is the root.
+export_nfs() { # FOLDER NUMBER
+	echo "guest $1 $never $((0x2402)) 65534 65534 $2" >/proc/net/rpc/nfsd.export/channel
+	echo "guest 1 \\x0${2}000000 $never $1" >/proc/net/rpc/nfsd.fh/channel
+}
+
 serve_nfs() {
 	# (for it, a client that was made in the first second after boot is one that has expired)
 	wait_until 5 grep -qv '^[01]\.' /proc/uptime
 	modprobe nfsd && mount -t nfsd nfsd /proc/fs/nfsd || die "no nfsd"
-	never=2147483647
-	# who asks; what is exported (fsid 0, no root squashing, any port, no subtree check); its root
+	# who asks
 	echo "nfsd 127.0.0.1 $never guest" >/proc/net/rpc/auth.unix.ip/channel
-	echo "guest /srv $never $((0x2402)) 65534 65534 0" >/proc/net/rpc/nfsd.export/channel
-	echo "guest 1 \\x00000000 $never /srv" >/proc/net/rpc/nfsd.fh/channel
+	export_nfs /srv 0
 	echo 10 >/proc/fs/nfsd/nfsv4leasetime
 	echo 10 >/proc/fs/nfsd/nfsv4gracetime
 	echo "-2 -3 +4 +4.1 +4.2" >/proc/fs/nfsd/versions 2>/dev/null
@@ -116,6 +123,22 @@ serve_smb() {
 		wait_until 20 listens 445 || die "ksmbd does not start"
 }
 
+# The cluster is on the host (../ceph.sh); its folder is seen by a client of its own, that isn't
+# cached.
+serve_ceph() {
+	[ -n "${ceph_host-}" ] || skip "no Ceph: its servers are for QEMU's guests"
+	modprobe virtio_net && modprobe ceph || die "no ceph"
+	ip link set eth0 up && ip addr add "${ceph_host%.*}.2/24" dev eth0 || die "no network"
+	mount -t debugfs none /sys/kernel/debug
+	served=/served
+	mkdir -p /served
+	mount_served
+}
+
+mount_served() {
+	mount -i -t ceph -o noshare "$ceph_host:6789:/" /served || die "can't mount the cluster"
+}
+
 # --- The mount -------------------------------------------------------------------------------
 
 # One that uses the cache, if there is one.
@@ -126,6 +149,7 @@ mount_cached() {
 	9p-uml) mount_9p 127.0.0.1 trans=tcp,port=564,aname=/srv,uname=root,ignoreqv,cache=fscache ;;
 	9p-*) mount_9p cached trans=virtio,cache=fscache,cachetag=guest ;;
 	cifs-*) mount_smb fsc ;;
+	ceph-*) mount_ceph fsc ;;
 	esac || die "can't mount"
 }
 
@@ -136,6 +160,7 @@ mount_uncached() {
 	9p-uml) mount_9p 127.0.0.1 trans=tcp,port=564,aname=/srv,uname=root,cache=loose ;;
 	9p-*) mount_9p cached trans=virtio,cache=loose ;;
 	cifs-*) mount_smb nosharesock ;;
+	ceph-*) mount_ceph nofsc ;;
 	esac || die "can't mount"
 }
 
@@ -153,6 +178,11 @@ mount_smb() { # OPTION
 	modprobe cifs
 	mount -i -t cifs -o "ip=127.0.0.1,unc=\\\\127.0.0.1\\srv,user=root,pass=guest,vers=3.1.1,$1" \
 		//127.0.0.1/srv /mnt
+}
+
+# (A client each, or counters and caches would be one with those of $served.)
+mount_ceph() { # OPTION
+	mount -i -t ceph -o "noshare,$1" "$ceph_host:6789:/" /mnt
 }
 
 # Everything in memory is forgotten: what is read next comes from the cache or the server.
@@ -259,6 +289,7 @@ server_read() {
 	case $protocol in
 	nfs) awk '/fstype nfs/ {n = 1} n && /bytes:/ {sum += $6; n = 0} END {print sum + 0}' \
 		/proc/self/mountstats ;;
+	ceph) awk '$1 == "read" {n += $2} END {print n + 0}' /sys/kernel/debug/ceph/*/metrics/size ;;
 	*) netfs_count DL ;;
 	esac
 }
@@ -280,9 +311,19 @@ sums() { # FOLDER
 	(cd "$1" && find . -type f ! -path './lost+found/*' | sort | xargs io sum)
 }
 
+# What is on the server. A client of Ceph that has written keeps the others from caching for a
+# while: it goes, and comes again.
+sum_server() {
+	[ "$protocol" != ceph ] || {
+		umount /served || die "can't unmount the cluster"
+		mount_served
+	}
+	sums "$served" >/tmp/there
+}
+
 # Every file of the server, through the mount: the same bytes, and no other names.
 compare_all() { # WHAT
-	sums "$served" >/tmp/there
+	sum_server
 	compare_with_sums "$1"
 }
 
@@ -304,7 +345,7 @@ let_off() {
 
 # The same, and all bytes come from the cache.
 compare_all_cached() { # WHAT
-	sums "$served" >/tmp/there
+	sum_server
 	reads=$(cache_reads) kib=$(disk_read) server=$(server_read)
 	compare_with_sums "$1"
 	reads=$(($(cache_reads) - reads)) kib=$(($(disk_read) - kib))

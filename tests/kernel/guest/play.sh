@@ -10,8 +10,11 @@ steps=${2:-2000} seed=${3:-1}
 serve "$1"
 cache_up
 mount_cached
-below=-
-[ "$protocol" != nfs ] || below=$served # which looks at each open whether the server has changed
+# NFS looks at each open whether the server has changed; Ceph is told.
+case $protocol in
+nfs | ceph) below=$served ;;
+*) below=- ;;
+esac
 players=
 for number in 1 2 3 4; do
 	play /mnt $below "p$number" "$steps" $((seed * 4 + number)) >"/tmp/play.$number" 2>&1 &
