@@ -277,7 +277,7 @@ kernel_long() {
 		for disk in ext4 xfs; do
 			run_test "kernel/$kernel-$disk-backend" timeout -k 30 "$limit" \
 				sh tests/kernel/backend.sh "$kernel" "$disk"
-			for protocol in nfs 9p; do
+			for protocol in nfs 9p cifs; do
 				kernel_scripts
 			done
 			run_test "kernel/$kernel-$disk-both" timeout -k 30 $((limit * 2)) \

@@ -139,9 +139,11 @@ find_headers() { # KERNEL
 
 stock_modules='virtio_pci virtio_blk virtio_console 9p 9pnet_virtio 9pnet_fd ext4 xfs fscache netfs
 	cachefiles nfs nfsv4 nfsd crc32c_generic libcrc32c'
-# for SMB with ksmbd; the ciphers are asked for by name
-stock_modules="$stock_modules cifs ksmbd cmac ccm gcm ghash_generic aes_generic ctr ecb seqiv
-	sha256_generic sha512_generic md4 hmac nls_utf8 nls_ucs2_utils"
+# for SMB; the ciphers are asked for by name
+stock_modules="$stock_modules cifs cmac ccm gcm ghash_generic aes_generic ctr ecb seqiv
+	sha256_generic sha512_generic md4 md5 hmac nls_utf8 nls_ucs2_utils"
+# for AFS, whose server is in one network and a second client in another
+stock_modules="$stock_modules kafs rxrpc pcbc fcrypt veth"
 # and Ceph, whose servers are not in the guest
 stock_modules="$stock_modules ceph virtio_net"
 
@@ -153,13 +155,16 @@ unpack_cachefilesd() {
 	dpkg-deb -x cachefilesd_*.deb .
 }
 
-# A program of this machine with the libraries that it is linked to.
-copy_program() { # PROGRAM FOLDER
+# A program with the libraries that it is linked to; those in UNPACKED come first.
+copy_program() { # PROGRAM FOLDER [UNPACKED]
 	mkdir -p "$2/bin" && cp -L "$1" "$2/bin/" || return 1
-	ldd "$1" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*' | while read -r library; do
-		[ -e "$2$library" ] ||
-			{ mkdir -p "$2$(dirname "$library")" && cp -L "$library" "$2$library"; }
-	done
+	libraries=${3-}/usr/lib/x86_64-linux-gnu
+	libraries=${3:+"$3/lib/x86_64-linux-gnu:$libraries:$libraries/samba"}
+	LD_LIBRARY_PATH=$libraries ldd "$1" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*' |
+		while read -r library; do
+			to=$2${library#"${3-}"}
+			[ -e "$to" ] || { mkdir -p "$(dirname "$to")" && cp -L "$library" "$to"; }
+		done
 }
 
 # Modules are taken with all that they depend on; those that are built in are no modules.
@@ -184,10 +189,7 @@ make_root() { # TREE: the guest's whole userspace, with the kernel's modules
 		[ "$applet" = busybox ] || ln -sf busybox "bin/$applet"
 	done
 	copy_program "$cache/cachefilesd/sbin/cachefilesd" . || return 1
-	# (not on a PATH that everyone has)
-	for program in diod ksmbd.mountd ksmbd.adduser; do
-		program=$(command -v "$program") && copy_program "$program" .
-	done
+	! diod=$(command -v diod) || copy_program "$diod" . || return 1
 	for program in io cld play; do
 		gcc -O2 -static -Wall -Wextra -o "bin/$program" "$1/tests/kernel/guest/$program.c" ||
 			return 1

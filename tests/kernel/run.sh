@@ -31,12 +31,14 @@
 # script succeeded but the kernel complained (BUG, WARNING, Oops, KASAN, lockdep, a hung task).
 #
 # Wants the packages qemu-system-x86 busybox-static cpio kmod e2fsprogs xfsprogs gcc, for UML also
-# flex bison bc; diod to serve 9P in UML. The rest is downloaded into the cache folder.
+# flex bison bc; diod to serve 9P in UML. The rest (servers.sh, too) is downloaded into the cache
+# folder.
 
 . "$(dirname "$0")/../lib.sh"
 source=$(cd "$(dirname "$0")/../.." && pwd)
 . "$source/tests/kernel/lib.sh"
 . "$source/tests/kernel/ceph.sh"
+. "$source/tests/kernel/servers.sh"
 
 usage() {
 	sed -n '/^#	sh /,/^$/s/^#[	 ]\{0,1\}//p' "$source/tests/kernel/run.sh" >&2
@@ -259,6 +261,9 @@ mkdir -p "$cache" || die "no cache folder"
 find_kernel "$kernel"
 [ -n "$stock$module" ] || [ "$kernel" = uml-builtin ] ||
 	build_module "$kernel" "${FSC_BUILD:-$source/build}/module-$kernel"
+for word in "$@"; do
+	copy_server "$word" "$tmp/job"
+done
 find_initramfs
 prepare_disks
 case " $* " in

@@ -25,7 +25,7 @@ clock=2000000000
 
 tick() { # FILE...
 	clock=$((clock + 1))
-	touch -d "@$clock" "$@"
+	touch -m -d "@$clock" "$@"
 }
 
 # Every way in which a file can become another, in FOLDER: the server's, or the mount. Some that

@@ -10,6 +10,7 @@
  *	io readmany DIR COUNT		the same for DIR/0 and so on
  *	io rand FILE COUNT SEED		COUNT reads of 4 KiB, anywhere
  *	io same A B COUNT SEED		COUNT reads anywhere, of any length, of both: fails if they differ
+ *	io hold FILE...			opens each, says "held", and has them open until it is killed
  *
  * What reads says how fast that was, as "NUMBER UNIT".
  */
@@ -183,6 +184,15 @@ static void compare(char **paths, uint64_t count, uint64_t seed)
 	}
 }
 
+static void hold(char **paths, int count)
+{
+	for (int i = 0; i < count; i++)
+		open_file(paths[i], O_RDONLY);
+	puts("held");
+	fflush(stdout);
+	pause();
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -204,6 +214,8 @@ int main(int argc, char **argv)
 		read_anywhere(argv[2], number(argv[3]), number(argv[4]));
 	else if (!strcmp(what, "same") && argc == 6)
 		compare(argv + 2, number(argv[4]), number(argv[5]));
+	else if (!strcmp(what, "hold"))
+		hold(argv + 2, argc - 2);
 	else
 		return 2;
 	return 0;
