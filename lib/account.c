@@ -168,6 +168,30 @@ bool fsc_space_wanted(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)
 	return *bytes || *files;
 }
 
+/* Without a budget what is on the disk may not have been counted: it is then, and culling waits for
+ * that. */
+int fsc_cache_set_limits(struct fsc_cache *cache, const struct fsc_cache_params *params)
+{
+	struct fsc_space_limits limits;
+	unsigned long irq;
+	bool count;
+	int err;
+
+	err = fsc_space_limits_init(&limits, params);
+	if (err)
+		return err;
+	irq = fsc_spin_lock(&cache->space_lock);
+	count = limits.max_bytes && !cache->limits.max_bytes && !cache->used_known;
+	cache->limits = limits;
+	cache->stored_first = cache->stored_first || count;
+	fsc_spin_unlock(&cache->space_lock, irq);
+	if (count)
+		fsc_work_queue(cache->wq, &cache->scan_work, 0);
+	else
+		fsc_cull_queue(cache);
+	return 0;
+}
+
 /* --- Counting -------------------------------------------------------------------------------- */
 
 struct count_walk {
@@ -194,7 +218,7 @@ static bool no_graves(struct fsc_cache *cache)
 	bool none;
 
 	/* A handle of our own: one reader at a time per handle. */
-	if (ops->dir_open(cache->be, cache->root, "graveyard", false, &dir))
+	if (ops->dir_open(cache->be, cache->root, "graves", false, &dir))
 		return false;
 	none = ops->dir_next(dir, &pos, name, sizeof(name)) == 0;
 	ops->dir_close(dir);
@@ -204,24 +228,32 @@ static bool no_graves(struct fsc_cache *cache)
 /*
  * After an unclean stop: what is there, plus what was stored since we opened. What was stored
  * before the walk came by is counted twice, which errs on the side of the limit; then the next open
- * counts again.
+ * counts again. If that may be much, it gets its names first, and is counted by those.
  */
 void fsc_scan_work(struct fsc_work *work)
 {
 	struct fsc_cache *cache = fsc_container_of(work, struct fsc_cache, scan_work);
 	struct count_walk c = { .walk.fn = count_one };
+	uint64_t twice = 0;
 	unsigned long irq;
 	bool none;
 
 	irq = fsc_spin_lock(&cache->space_lock);
 	/* Given back before it was counted: what is left may be too little. */
 	cache->used_moved = cache->used_moved || cache->used;
+	if (cache->stored_first)
+		twice = cache->used;
+	cache->stored_first = false;
 	fsc_spin_unlock(&cache->space_lock, irq);
+	if (twice)
+		fsc_saver_pass(cache, true);
 	if (!fsc_walk(cache, &c.walk))
 		return;
 	none = no_graves(cache);
 	irq = fsc_spin_lock(&cache->space_lock);
 	cache->used += c.bytes;
+	cache->used -= fsc_min64(cache->used, twice);
 	cache->used_known = none && !cache->used_moved && !c.walk.missed;
 	fsc_spin_unlock(&cache->space_lock, irq);
+	fsc_cull_queue(cache);
 }

@@ -137,7 +137,7 @@ static int open_dirs(struct fsc_cache *cache)
 {
 	int err;
 
-	err = open_dir(cache, "graveyard", &cache->graveyard);
+	err = open_dir(cache, "graves", &cache->graveyard);
 	if (!err)
 		err = open_dir(cache, "tmp", &cache->tmp);
 	if (!err)

@@ -73,8 +73,8 @@ struct fsc_cache {
 	struct fsc_gen *last_saved;   /* whose sync commits the log for all saved since the last */
 	uint32_t nr_sync_pending;
 
-	struct fsc_space_limits limits;
 	struct fsc_spin space_lock; /* covers the rest of this group */
+	struct fsc_space_limits limits;
 	struct fsc_space space;     /* as of space_ms */
 	uint64_t space_ms;
 	uint64_t space_since;       /* bytes stored since then */
@@ -82,6 +82,7 @@ struct fsc_cache {
 	uint64_t used;              /* bytes in the cache's files */
 	bool used_known;            /* counted since the last unclean stop */
 	bool used_moved;            /* since the open: a count that ends later isn't exact */
+	bool stored_first;          /* the next count comes after much was stored */
 	bool scan_due;              /* to be counted, after the graveyard was emptied; bury_work's */
 	struct fsc_work cull_work;
 	struct fsc_work scan_work;

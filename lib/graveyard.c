@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * graveyard.c - what is to go but is too large to be removed at once: renamed here, which is quick
- * and whole, then taken apart in the background; and the same taking apart for ROOT/tmp.
+ * and whole, then taken apart in the background; and the same taking apart for ROOT/tmp. Not in
+ * ROOT/graveyard: cachefilesd takes apart what it finds there, and ends if somebody else does, too.
  */
 #include "core.h"
 

@@ -291,6 +291,7 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 	in_guest coherence "$protocol"
 	in_guest load "$protocol" 10
 	in_guest play "$protocol" 5000 "$(date +%s)"
+	in_guest control "$protocol"
 	in_machines again
 	in_machines crash 20
 	case $kernel in

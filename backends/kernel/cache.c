@@ -48,6 +48,15 @@ static int make_cred(const char *secctx, const struct path *root, struct cred **
 	return err;
 }
 
+/* cachefilesd wants to watch it, and takes it apart; what the core buries is elsewhere. */
+static void make_graveyard(struct fsc_backend *be)
+{
+	struct fsc_dir *dir;
+
+	if (!be->ops->dir_open(be, NULL, "graveyard", true, &dir))
+		be->ops->dir_close(dir);
+}
+
 static int open_core(struct fsc_kcache *kc, const struct fsc_kcache_args *args)
 {
 	struct fsc_backend *be;
@@ -64,6 +73,8 @@ static int open_core(struct fsc_kcache *kc, const struct fsc_kcache_args *args)
 	err = fsc_cache_open(be, &args->params, &kc->cache);
 	if (err)
 		fsc_kernel_backend_close(be);
+	else
+		make_graveyard(be);
 	return err;
 }
 

@@ -5,14 +5,15 @@
  *
  *	dir PATH, tag NAME, secctx CONTEXT         before bind
  *	brun, bcull, bstop, frun, fcull, fstop N%  before bind; 7, 5 and 1 unless told
- *	max_bytes N                                before bind: a budget for all of the cache
+ *	max_bytes N                                before bind: a budget for all of the cache; 0: none
  *	bind                                       the cache is there from now on
  *	cull NAME, inuse NAME                      of the current directory
  *	debug MASK                                 taken, and ignored: there are tracepoints
  *	unbind                                     not known to cachefilesd
  *
  * Who closes the device ends the cache, as ever, unless `persist` is set, or a signal killed it:
- * then the cache goes on by itself, and the next one that binds the same directory takes it over.
+ * then the cache goes on by itself, and the next one that binds the same directory takes it over,
+ * and its limits are the ones that count from then on.
  * The core makes room for itself, so the daemon is never asked to.
  */
 #define pr_fmt(fmt) "libfscache: " fmt
@@ -38,11 +39,12 @@ MODULE_PARM_DESC(persist, "the cache stays when the device is closed, until `unb
 static struct {
 	struct mutex lock; /* covers the rest */
 	bool opened;
+	bool bound;        /* by whoever has it open: the settings stand */
 	bool changed;      /* poll: there is news for the reader */
 	char *dir, *tag, *secctx;
 	struct fsc_cache_params params;
 	struct fsc_kcache *kc; /* NULL: not bound */
-	char *bound_dir, *bound_tag;
+	char *bound_dir, *bound_tag, *bound_secctx;
 } control = { .lock = __MUTEX_INITIALIZER(control.lock) };
 
 static DECLARE_WAIT_QUEUE_HEAD(news);
@@ -127,15 +129,22 @@ static int do_debug(char *args)
 	return kstrtoul(args, 0, &mask);
 }
 
+static void forget_bound(void)
+{
+	kfree(control.bound_dir);
+	kfree(control.bound_tag);
+	kfree(control.bound_secctx);
+	control.bound_dir = control.bound_tag = control.bound_secctx = NULL;
+}
+
 static void unbind(void)
 {
+	control.bound = false;
 	if (!control.kc)
 		return;
 	fsc_kcache_unbind(control.kc);
 	control.kc = NULL;
-	kfree(control.bound_dir);
-	kfree(control.bound_tag);
-	control.bound_dir = control.bound_tag = NULL;
+	forget_bound();
 }
 
 static int do_unbind(char *args)
@@ -152,15 +161,31 @@ static const char *tag(void)
 	return control.tag ? control.tag : "CacheFiles";
 }
 
-/* What somebody who is gone has bound may be taken over as it is. */
+static bool same_string(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : !a && !b;
+}
+
+/* What somebody who is gone has bound is taken over as it is, but for the limits. */
 static int take_over(void)
 {
-	if (strcmp(control.dir, control.bound_dir) || strcmp(tag(), control.bound_tag)) {
-		pr_err("%s is bound, with tag %s: unbind that first\n", control.bound_dir,
-		       control.bound_tag);
+	if (strcmp(control.dir, control.bound_dir) || strcmp(tag(), control.bound_tag) ||
+	    !same_string(control.secctx, control.bound_secctx)) {
+		pr_err("%s is bound, with tag %s and security context %s: unbind that first\n",
+		       control.bound_dir, control.bound_tag,
+		       control.bound_secctx ? control.bound_secctx : "(none)");
 		return -EBUSY;
 	}
-	return 0;
+	return fsc_cache_set_limits(control.kc->cache, &control.params);
+}
+
+static bool note_bound(void)
+{
+	control.bound_dir = kstrdup(control.dir, GFP_KERNEL);
+	control.bound_tag = kstrdup(tag(), GFP_KERNEL);
+	control.bound_secctx = kstrdup(control.secctx, GFP_KERNEL);
+	return control.bound_dir && control.bound_tag &&
+	       (control.bound_secctx || !control.secctx);
 }
 
 static int bind_now(void)
@@ -173,17 +198,13 @@ static int bind_now(void)
 	};
 	int err = -ENOMEM;
 
-	control.bound_dir = kstrdup(args.dir, GFP_KERNEL);
-	control.bound_tag = kstrdup(args.tag, GFP_KERNEL);
-	if (control.bound_dir && control.bound_tag)
+	if (note_bound())
 		err = fsc_kcache_bind(&args, &control.kc);
 	if (!err)
 		return 0;
 	pr_err("%s can't be bound: %serror %d\n", args.dir,
 	       err == -EBUSY ? "a process is using it; " : "", err);
-	kfree(control.bound_dir);
-	kfree(control.bound_tag);
-	control.bound_dir = control.bound_tag = NULL;
+	forget_bound();
 	return err;
 }
 
@@ -195,8 +216,11 @@ static int do_bind(char *args)
 		return -EOPNOTSUPP;
 	if (!control.dir)
 		return -EINVAL;
+	if (control.bound)
+		return -EBUSY;
 	err = control.kc ? take_over() : bind_now();
 	if (!err) {
+		control.bound = true;
 		control.changed = true;
 		wake_up_all(&news);
 	}
@@ -288,7 +312,7 @@ static int do_inuse(char *args)
 static const struct command {
 	const char *name;
 	int (*fn)(char *args);
-	bool before_bind;
+	bool before_bind; /* -EBUSY later */
 } commands[] = {
 	{ "bind", do_bind, false },      { "unbind", do_unbind, false },
 	{ "dir", do_dir, true },         { "tag", do_tag, true },
@@ -324,7 +348,7 @@ static int run_command(char *line)
 	if (!command)
 		return -EOPNOTSUPP;
 	mutex_lock(&control.lock);
-	err = command->fn(args);
+	err = command->before_bind && control.bound ? -EBUSY : command->fn(args);
 	mutex_unlock(&control.lock);
 	return err;
 }
@@ -354,6 +378,7 @@ static int control_release(struct inode *inode, struct file *file)
 		unbind();
 	else if (control.kc)
 		pr_info("%s stays bound\n", control.bound_dir);
+	control.bound = false;
 	control.opened = false;
 	mutex_unlock(&control.lock);
 	return 0;

@@ -79,6 +79,9 @@ struct fsc_stats {
  */
 int fsc_cache_open(struct fsc_backend *be, const struct fsc_cache_params *params,
 		   struct fsc_cache **out);
+/* The limits on space of @params from now on; the rest of it is not looked at. -EINVAL, and nothing
+ * is changed. */
+int fsc_cache_set_limits(struct fsc_cache *cache, const struct fsc_cache_params *params);
 /* Waits for all I/O, saves, frees. Every volume was relinquished before. NULL is fine. */
 void fsc_cache_close(struct fsc_cache *cache);
 /* Stop using the storage now: what is open goes uncached, nothing more is stored or saved; only

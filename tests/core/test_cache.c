@@ -114,7 +114,7 @@ static void named_first(struct world *w)
 	simstore_log_clear(w->store);
 	world_open(w);
 	sync = log_find(w, SIMOP_SYNC_DIR, root, 0);
-	made = log_find(w, SIMOP_DIR_OPEN, simstore_ino(w->store, "graveyard"), 0);
+	made = log_find(w, SIMOP_DIR_OPEN, simstore_ino(w->store, "graves"), 0);
 	CHECK(sync >= 0 && made > sync);
 }
 
@@ -257,7 +257,7 @@ static void with_a_damaged_super_block_nothing_is_believed(void **state)
 
 static void own_names(struct world *w)
 {
-	static const char *const names[] = { "cache", "graveyard", "tmp" };
+	static const char *const names[] = { "cache", "graves", "tmp" };
 	const char *name = names[sim_random(3)];
 	unsigned int what = sim_random(5);
 
@@ -471,7 +471,7 @@ static void faults(struct world *w)
 		file.version = 1;
 		if (sim_chance(4))
 			simstore_remove(w->store, "super"), simstore_remove(w->store, "cache"),
-				simstore_remove(w->store, "graveyard"),
+				simstore_remove(w->store, "graves"),
 				simstore_remove(w->store, "tmp");
 	}
 }

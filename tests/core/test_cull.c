@@ -377,6 +377,29 @@ static void below_cull_it_begins_and_at_run_it_ends(void **state)
 	each_seed(10, watermarks);
 }
 
+static void limited_later(struct world *w)
+{
+	struct fsc_cache_params limits = { .max_bytes = 60 * K };
+	struct fsc_cache_params bad = { .max_bytes = 1, .brun = 5, .bcull = 5 };
+
+	world_open(w);
+	make(w, 0, MANY, 3 * K);
+	CHECK_EQ(fsc_cache_set_limits(w->cache, &bad), -EINVAL);
+	sim_sleep_ms(5000);
+	CHECK_EQ(count(w, 0, MANY), MANY);
+	CHECK_EQ(fsc_cache_set_limits(w->cache, &limits), 0);
+	sim_sleep_ms(5000);
+	CHECK(world_stats(w).bytes_used < 54 * K);
+	CHECK(count(w, 0, MANY) <= 18);
+	CHECK(count(w, 0, MANY) >= 1);
+}
+
+static void limits_set_later_are_kept(void **state)
+{
+	(void)state;
+	each_seed(10, limited_later);
+}
+
 static void nothing_to_cull(struct world *w)
 {
 	struct netfs_file f = REMOTE(7, 100 * K);
@@ -436,8 +459,8 @@ static void unclean_first(struct world *w)
 	world_open(w);
 	make(w, 0, 20, 3 * K);
 	/* What is waiting to be removed is not counted, and so not given back either. */
-	simstore_mkdir(w->store, "graveyard/x");
-	simstore_copy_tree(w->store, "cache", "graveyard/x/y");
+	simstore_mkdir(w->store, "graves/x");
+	simstore_copy_tree(w->store, "cache", "graves/x/y");
 	sim_kill();
 }
 
@@ -462,6 +485,45 @@ static void after_an_unclean_stop_it_is_counted_anew(void **state)
 {
 	(void)state;
 	each_seed_killed(10, unclean_first, unclean_second);
+}
+
+static void over_budget_second(struct world *w)
+{
+	w->params.max_bytes = 40 * K;
+	w->backend.ids_known = true;
+	world_open(w);
+	sim_sleep_ms(5000);
+	CHECK(world_stats(w).bytes_used < 36 * K);
+	CHECK_EQ(world_stats(w).bytes_used, count(w, 0, 20) * 3 * K);
+	world_close(w);
+}
+
+static void what_is_counted_to_be_over_the_budget_is_culled(void **state)
+{
+	(void)state;
+	each_seed_killed(10, unclean_first, over_budget_second);
+}
+
+static void limited_second(struct world *w)
+{
+	struct fsc_cache_params limits = { .max_bytes = 100 * K };
+
+	w->params.max_bytes = 0;
+	w->backend.ids_known = true;
+	world_open(w);
+	make(w, 20, 10, 3 * K);
+	CHECK_EQ(fsc_cache_set_limits(w->cache, &limits), 0);
+	sim_sleep_ms(5000);
+	/* 90 were there, and those that were stored just now aren't counted twice. */
+	CHECK_EQ(count(w, 0, 30), 29);
+	CHECK_EQ(world_stats(w).bytes_used, 29 * 3 * K);
+	world_close(w);
+}
+
+static void a_budget_set_later_is_kept_by_what_is_there(void **state)
+{
+	(void)state;
+	each_seed_killed(10, unclean_first, limited_second);
 }
 
 static void early_second(struct world *w)
@@ -628,9 +690,12 @@ int main(void)
 		cmocka_unit_test(opening_and_culling_at_once_agree),
 		cmocka_unit_test(above_the_budget_the_oldest_go_until_there_is_room),
 		cmocka_unit_test(below_cull_it_begins_and_at_run_it_ends),
+		cmocka_unit_test(limits_set_later_are_kept),
 		cmocka_unit_test(with_all_in_use_it_gives_up_for_now),
 		cmocka_unit_test(a_clean_close_remembers_what_is_used),
 		cmocka_unit_test(after_an_unclean_stop_it_is_counted_anew),
+		cmocka_unit_test(what_is_counted_to_be_over_the_budget_is_culled),
+		cmocka_unit_test(a_budget_set_later_is_kept_by_what_is_there),
 		cmocka_unit_test(what_is_stored_before_the_count_is_not_lost_from_it),
 		cmocka_unit_test(what_is_removed_before_the_count_is_not_taken_off_it),
 		cmocka_unit_test(what_is_culled_during_the_count_is_not_taken_off_it),

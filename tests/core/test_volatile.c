@@ -117,16 +117,16 @@ static void flag_first(struct world *w)
 	fill(w, &file);
 	world_close(w);
 	simstore_mkdir(w->store, "tmp/left");
-	simstore_remove(w->store, "graveyard");
+	simstore_remove(w->store, "graves");
 	simstore_log_clear(w->store);
 	world_open(w);
 	log = simstore_log(w->store, &n);
 	for (sync = 0; sync < n && log[sync].op != SIMOP_SYNC; sync++) {
 		CHECK(log[sync].op != SIMOP_UNLINK && log[sync].op != SIMOP_REMOVE_DIR);
-		CHECK(log[sync].op != SIMOP_RENAME && strcmp(log[sync].name, "graveyard"));
+		CHECK(log[sync].op != SIMOP_RENAME && strcmp(log[sync].name, "graves"));
 	}
 	CHECK(sync < n && log[sync].ino == simstore_ino(w->store, "super"));
-	CHECK(simstore_ino(w->store, "graveyard") && !simstore_ino(w->store, "tmp/left"));
+	CHECK(simstore_ino(w->store, "graves") && !simstore_ino(w->store, "tmp/left"));
 }
 
 static void the_open_flag_is_durable_before_anything_is_changed(void **state)

@@ -36,7 +36,7 @@ static struct netfs_file file = REMOTE(7, 20 * K);
 static int count_names(void *arg, const char *path, const struct fsc_stat *st)
 {
 	(void)st;
-	*(int *)arg += strncmp(path, "graveyard/", 10) == 0;
+	*(int *)arg += strncmp(path, "graves/", 7) == 0;
 	return 0;
 }
 

@@ -194,7 +194,7 @@ folders_replaced() {
 	rm -r "$fanout"
 	: >"$fanout"
 	served file
-	for name in cache graveyard lock super; do
+	for name in cache graves lock super; do
 		begin "a symlink in the place of $name"
 		fresh
 		rm -rf "$tmp/elsewhere"
@@ -218,7 +218,7 @@ folders_replaced() {
 	served file
 	begin "a strange file in each folder"
 	fresh
-	for folder in "$cache" "$cache/cache" "$cache/graveyard" "$volume" \
+	for folder in "$cache" "$cache/cache" "$cache/graves" "$volume" \
 		"$(dirname "$object")"; do
 		echo strange >"$folder/strange"
 	done

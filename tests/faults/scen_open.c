@@ -100,8 +100,8 @@ static void refused(struct room *r)
 static void killed(struct room *r)
 {
 	prepare_all(r);
-	simstore_mkdir(r->store, "graveyard/x");
-	simstore_copy_tree(r->store, "cache", "graveyard/x/y");
+	simstore_mkdir(r->store, "graves/x");
+	simstore_copy_tree(r->store, "cache", "graves/x/y");
 	simstore_mkdir(r->store, "tmp/t");
 	simstore_mkfile(r->store, "tmp/t/u");
 	CHECK_EQ(room_open(r), 0);
@@ -111,7 +111,7 @@ static void killed(struct room *r)
 /* Deeper than anything of ours, and a folder that isn't. */
 static void deep(struct room *r)
 {
-	char path[80] = "graveyard";
+	char path[80] = "graves";
 
 	prepare_all(r);
 	for (int i = 0; i < 9; i++) {
@@ -123,7 +123,7 @@ static void deep(struct room *r)
 static void owned_by_other(struct room *r)
 {
 	prepare_all(r);
-	CHECK_EQ(simstore_chown(r->store, "graveyard", 1), 0);
+	CHECK_EQ(simstore_chown(r->store, "graves", 1), 0);
 }
 
 static void open_in_vain(struct room *r)

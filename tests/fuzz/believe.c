@@ -15,7 +15,7 @@ static bool is_ours(struct room *room, const char *path, enum fsc_file_type type
 
 static int open_folders(struct room *room)
 {
-	static const char *const names[] = { "cache", "graveyard", "tmp" };
+	static const char *const names[] = { "cache", "graves", "tmp" };
 
 	for (size_t i = 0; i < 3; i++)
 		if (simstore_ino(room->world.store, names[i]) &&

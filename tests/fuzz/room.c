@@ -65,7 +65,7 @@ static void make_super(struct simstore *st)
 	must(simstore_mkfile(st, "super"));
 	must(simstore_write(st, "super", 0, block, sizeof(block)));
 	must(simstore_mkfile(st, "lock"));
-	must(simstore_mkdir(st, "graveyard"));
+	must(simstore_mkdir(st, "graves"));
 	must(simstore_mkdir(st, "tmp"));
 	must(simstore_mkdir(st, "cache"));
 }

@@ -18,7 +18,7 @@ static struct room_object *take_object(struct room *room, struct input *in)
 
 static const char *take_path(struct room *room, struct input *in)
 {
-	static const char *const names[] = { "super", "lock",  "cache", "graveyard", "tmp",
+	static const char *const names[] = { "super", "lock",  "cache", "graves", "tmp",
 					     ROOM_VOLUME, "cache/Iother", "elsewhere" };
 	static char fanout[2][640];
 	static int turn;

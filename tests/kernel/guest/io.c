@@ -11,6 +11,7 @@
  *	io rand FILE COUNT SEED		COUNT reads of 4 KiB, anywhere
  *	io same A B COUNT SEED		COUNT reads anywhere, of any length, of both: fails if they differ
  *	io hold FILE...			opens each, says "held", and has them open until it is killed
+ *	io say TEXT			TEXT, without an end of line, in one write to standard output
  *
  * What reads says how fast that was, as "NUMBER UNIT".
  */
@@ -193,6 +194,19 @@ static void hold(char **paths, int count)
 	pause();
 }
 
+// (a shell's printf doesn't say with what error a write failed)
+static void say(const char *text)
+{
+	ssize_t done = write(STDOUT_FILENO, text, strlen(text));
+
+	if (done < 0)
+		fail(text);
+	if ((size_t)done != strlen(text)) {
+		fprintf(stderr, "io: %zd bytes of %zu\n", done, strlen(text));
+		exit(1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -208,6 +222,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "sum"))
 		for (int i = 2; i < argc; i++)
 			sum(argv[i]);
+	else if (!strcmp(what, "say") && argc == 3)
+		say(argv[2]);
 	else if (!strcmp(what, "readmany") && argc == 4)
 		each_of_many(argv[2], number(argv[3]), -1, 0);
 	else if (!strcmp(what, "rand") && argc == 5)

@@ -144,7 +144,7 @@ static void check_file(struct found *d)
 static int add_bytes(void *arg, const char *path, const struct fsc_stat *st)
 {
 	if (st->type == FSC_FILE_REGULAR &&
-	    (!strncmp(path, "cache/", 6) || !strncmp(path, "graveyard/", 10)))
+	    (!strncmp(path, "cache/", 6) || !strncmp(path, "graves/", 7)))
 		*(uint64_t *)arg += st->bytes;
 	return 0;
 }
