@@ -22,6 +22,8 @@
 # --log FILE		6.1 and 6.12: write a log of what reached the cache's disk, for cut.py
 # --timeout SECONDS	(600)
 # --memory MB		(768)
+# --count		6.1 and 6.12: one CPU whose clock is the instructions it has executed, 1 ns each:
+#			what is measured in CPU time then repeats (guest/speed.sh)
 # --disk FILE		one more disk, /dev/ and the next word of $more_disks there; what is written to it
 #			is gone with the machine
 #
@@ -46,7 +48,7 @@ usage() {
 }
 
 stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=768
-programs='' more=''
+programs='' more='' count=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--stock) stock=1 ;;
@@ -60,6 +62,7 @@ while [ $# -gt 0 ]; do
 	--timeout) limit=$2 && shift ;;
 	--memory) memory=$2 && shift ;;
 	--disk) more="$more $2" && shift ;;
+	--count) count=1 ;;
 	-*) usage ;;
 	*) break ;;
 	esac
@@ -182,12 +185,20 @@ ceph_qemu() {
 -device virtio-net-pci,netdev=ceph,romfile="
 }
 
+cpus() {
+	if [ -n "$count" ]; then
+		echo "-accel tcg,thread=single,tb-size=512 -smp 1 -icount shift=0,sleep=off"
+	else
+		echo "-accel tcg,thread=multi,tb-size=512 -smp 2"
+	fi
+}
+
 # (The TSC is measured wrongly while the host is busy: the guest's clock would run.)
 start_qemu() {
 	# shellcheck disable=SC2046 # words
 	exec ${ceph_net:+ip netns exec "$ceph_net"} \
-		qemu-system-x86_64 -machine pc -accel tcg,thread=multi,tb-size=512 -cpu max -smp 2 \
-		-m "$memory" -nodefaults -no-reboot -display none \
+		qemu-system-x86_64 -machine pc $(cpus) -cpu max -m "$memory" \
+		-nodefaults -no-reboot -display none \
 		-kernel "$vmlinuz" -initrd "$tmp/initrd" \
 		-serial "file:$tmp/console" -serial "file:$tmp/guest/out" \
 		$(disk cache "$keep/cache.img") -device virtio-blk-pci,drive=cache \

@@ -247,7 +247,10 @@ cache_is_gone() {
 	! cache_is_active
 }
 
+# (cachefilesd 0.10.10 looks for freed memory among its objects by four bits of their addresses: of
+# those that are drawn by lot 1 in 16 makes it abort. Of the fixed ones none does.)
 start_daemon() { # [FOLDER]
+	echo 0 >/proc/sys/kernel/randomize_va_space
 	printf 'dir %s\ntag guest\nbrun 10%%\nbcull 7%%\nbstop 3%%\nfrun 10%%\nfcull 7%%\nfstop 3%%\n' \
 		"${1:-/cache}" >/etc/cachefilesd.conf
 	cachefilesd -n -s -f /etc/cachefilesd.conf -p /run/cachefilesd.pid >>/tmp/cachefilesd.log 2>&1 &

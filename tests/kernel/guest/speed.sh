@@ -3,15 +3,30 @@
 # speed.sh PROTOCOL [MB [FILES [READS]]] - our module beside the kernel's cachefiles, in one boot:
 # without a cache, then each twice, in turns, with a folder of its own that was empty. What is
 # measured: a file read from end to end, READS reads of 4 KiB anywhere in another, and FILES files of 8 KiB; cold
-# (the cache is filled) and warm (after a new mount, with nothing in memory).
+# (the cache is filled) and warm (after a new mount, with nothing in memory). In brackets the CPU time
+# of each, of all CPUs and for all that ran: by run.sh --count that is instructions, and repeats.
 # shellcheck shell=sh
 
 . /guest/lib.sh
 
 megabytes=${2:-32} files=${3:-200} anywhere=${4:-300}
 
+# In hundredths of a second.
+busy() {
+	awk -v cpus="$(nproc)" -v now="$(cut -d ' ' -f 1 /proc/uptime)" \
+		'/^cpu / {printf "%d\n", now * 100 * cpus - $5 - $6}' /proc/stat
+}
+
+timed() { # COMMAND...
+	was=$(busy)
+	"$@"
+	echo "($(($(busy) - was)) cs)"
+}
+
+# (what was written is stored in the background, for which cold reads pay as well)
 measure() { # LABEL
-	echo "$1: $(io read /mnt/big), $(io rand /mnt/big2 "$anywhere" 1), $(io readmany /mnt/m "$files")"
+	echo "$1:" $(timed io read /mnt/big), $(timed io rand /mnt/big2 "$anywhere" 1), \
+		$(timed io readmany /mnt/m "$files"), stored $(timed settle)
 }
 
 one() { # LABEL
