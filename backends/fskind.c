@@ -3,8 +3,8 @@
  * fskind.c - judge what a filesystem promises across a crash (docs/design.md, "Crash consistency").
  *
  * Each reason why a filesystem is not *ordered* was the cause of wrong bytes in a power cut, or
- * can't be excluded to be one. What can't be determined counts as the worse. Both backends look with
- * their own means and judge by this.
+ * can't be excluded to be one. What can't be determined counts as the worse. Both backends look
+ * with their own means and judge by this.
  */
 #include <linux/fs.h>
 #include <linux/stat.h>

@@ -119,8 +119,8 @@ static int open_dir(struct fsc_cache *cache, const char *name, struct fsc_dir **
 
 	err = cache->be->ops->dir_open(cache->be, cache->root, name, false, out);
 	if (err == -ENOENT) {
-		/* The super block's name first, without which a crash might leave this one: the next
-		 * owner would take it for somebody else's. */
+		/* The super block's name first, without which a crash might leave this one: the
+		 * next owner would take it for somebody else's. */
 		err = cache->be->forgets ? 0 : cache->be->ops->sync_dir(cache->root);
 		if (!err)
 			err = cache->be->ops->dir_open(cache->be, cache->root, name, true, out);

@@ -297,8 +297,8 @@ static int resize_gen(struct fsc_object *obj, struct change *c, uint64_t size)
 	c->start = fsc_min64(old, size) >> FSC_GRANULE_SHIFT;
 	c->end = UINT64_MAX >> FSC_GRANULE_SHIFT;
 	forget(c, false, true);
-	/* Before the object's: who was told that gets as much from a read, or nothing. And that only
-	 * now: downloads that were sampled before are not padded at the new end. */
+	/* Before the object's: who was told that gets as much from a read, or nothing. And that
+	 * only now: downloads that were sampled before are not padded at the new end. */
 	set_size(c, size);
 	set_object_size(obj, size);
 	err = fsc_gen_undeclare(gen, size);

@@ -36,7 +36,8 @@ enum fsc_map_kind {
 /* A map slot in the backing file. */
 #define FSC_SLOT_MAGIC 0x0053464d4c534346ull /* "FCSLMFS" */
 #define FSC_SLOT_HEADER 16                   /* magic 8, length 4, crc32c of the map 4 */
-#define FSC_SLOT_REF_SIZE 20                 /* in the xattr: slot 1, kind 1, 0 2, place 8, length 4, crc 4 */
+/* In the xattr: slot 1, kind 1, 0 2, place 8, length 4, crc 4. */
+#define FSC_SLOT_REF_SIZE 20
 
 /* ROOT/super: one block of which the first FSC_SUPER_SIZE bytes count. */
 #define FSC_SUPER_MAGIC 0x4548434143534c46ull /* "FLSCACHE" */

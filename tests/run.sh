@@ -272,6 +272,11 @@ kernel_long() {
 	export FSC_BUILD
 	run_test kernel/uml-builtin-boot timeout -k 30 "$limit" \
 		sh tests/kernel/run.sh uml-builtin tests/kernel/guest/boot.sh nfs 9p
+	run_figures kernel/kunit timeout -k 30 "$limit" sh tests/kernel/kunit.sh
+	for series in 6.1 6.12; do
+		run_figures "kernel/$series-intree" timeout -k 30 "$limit" \
+			sh tests/kernel/intree.sh "$series"
+	done
 	need_gcc_build || return # both.sh runs fsc9p
 	for kernel in uml uml-debug 6.12 6.1; do
 		for disk in ext4 xfs; do

@@ -50,7 +50,7 @@ hook() { # FILE LINE PATTERN
 }
 
 kconfig_line='source "fs/libfscache/Kconfig"'
-makefile_line='obj-$(CONFIG_LIBFSCACHE)	+= libfscache/'
+makefile_line='obj-y				+= libfscache/'
 
 if [ -n "$undo" ]; then
 	unhook "$kernel/fs/Kconfig" "$kconfig_line"
@@ -65,9 +65,9 @@ fi
 names() {
 	echo Kbuild Kconfig LICENSE COPYING
 	sed -n 's/^\t\([a-z].*\)\.o\( \\\)\{0,1\}$/\1.c/p' Kbuild
-	find include lib backends/fskind.h backends/kernel -name '*.h' \
+	find include lib backends/fskind.h backends/kernel tests/kernel/kunit -name '*.h' \
 		! -name uring.h
-	echo backends/kernel/compat.mk
+	echo backends/kernel/compat.mk tests/kernel/kunit/.kunitconfig
 }
 
 place() { # FROM TO: whatever is the same keeps its time
@@ -86,6 +86,7 @@ wanted=$(names | tr ' ' '\n' | sort -u)
 for name in $wanted; do
 	place "$name" "$folder/$name"
 done
+place tests/kernel/kunit/.kunitconfig "$folder/.kunitconfig"
 
 # What is gone here.
 (cd "$folder" && find . -name '*.[ch]' ! -name '*.mod.c' | sed 's#^\./##') | while read -r name; do

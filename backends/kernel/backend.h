@@ -10,7 +10,8 @@
  *              FSC_BUF_MEM: kernel memory, vmalloc()ed too, but no stack.
  *                struct fsc_gio gio = { .buf = { .mem = iter, .len = n, .kind = FSC_BUF_ITER } };
  * Completions  In interrupt context (most reads), on a work queue of the filesystem (most writes),
- *              or before the op returns. Another transfer may be asked for in one: a worker starts it.
+ *              or before the op returns. Another transfer may be asked for in one: a worker starts
+ *              it.
  * FSC_IO_MAY_BLOCK  The transfer ends before the op returns, except where it had to be given to a
  *              worker; then @done comes later, as without the flag.
  * Callers      Each operation that waits runs with the backend's credentials and without __GFP_FS,

@@ -151,12 +151,12 @@ static inline void fsc_count_set(struct fsc_count *c, int64_t n)
 
 static inline uint32_t fsc_load_acquire(const uint32_t *p)
 {
-	return smp_load_acquire(p);
+	return smp_load_acquire(p); /* for fsc_store_release() */
 }
 
 static inline void fsc_store_release(uint32_t *p, uint32_t value)
 {
-	smp_store_release(p, value);
+	smp_store_release(p, value); /* for fsc_load_acquire() */
 }
 
 /* --- Waiting ------------------------------------------------------------------------------- */

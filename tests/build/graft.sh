@@ -75,7 +75,8 @@ configured() {
 	! grep -v 'warning: override: ' "$tmp/out" || fail "conf has something to say"
 	same "$*" "$(value_of LIBFSCACHE)-$(value_of LIBFSCACHE_KUNIT_TEST)" "$wanted"
 	case $wanted in
-	-*) ;;
+	-) ;;
+	-y) same "$*: selected" "$(value_of LIBCRC32C)" y ;;
 	*) same "$*: selected" "$(value_of LIBCRC32C)$(value_of BUFFER_HEAD)" "${wanted%-*}y" ;;
 	esac
 }
@@ -87,6 +88,11 @@ value_of() { # NAME
 test_kconfig() {
 	set -- NETFS_SUPPORT=y FSCACHE=y LIBFSCACHE=y
 	configured y- "$@"
+	configured y-y "$@" KUNIT=y
+	configured y- "$@" KUNIT=m
+	configured m-y "$@" LIBFSCACHE=m KUNIT=m
+	configured -y KUNIT=y
+	configured - KUNIT=m
 	configured - "$@" CACHEFILES=y
 	configured m- "$@" CACHEFILES=m
 	configured m- "$@" NETFS_SUPPORT=m

@@ -67,7 +67,7 @@ names() { # VARIABLE: from lib/meson.build
 	sed -n "/^$1 = \[/,/^\]/s/^ *'\(.*\)',\$/\1/p" lib/meson.build | sort
 }
 names object_names >"$tmp/meson"
-grep -o '\<lib/[a-z0-9_]*\.o' Kbuild | sed 's#lib/\(.*\)\.o#\1#' | sort >"$tmp/kbuild"
+grep -o '\<lib/[a-z0-9_]*\.o' Kbuild | sed 's#lib/\(.*\)\.o#\1#' | sort -u >"$tmp/kbuild"
 cmp -s "$tmp/meson" "$tmp/kbuild" || {
 	diff "$tmp/meson" "$tmp/kbuild"
 	fail "object_names in lib/meson.build is not what Kbuild lists"

@@ -11,23 +11,11 @@
 # after. $JOBS: how many at once (2).
 
 . "$(dirname "$0")/../lib.sh"
-here=$(cd "$(dirname "$0")" && pwd)
-tree=$(cd "$here/../.." && pwd)
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+. "$tree/tests/kernel/grafted.sh"
 
 [ $# = 1 ] || die "usage: builtin.sh BUILD"
 mkdir -p "$1" && build=$(cd "$1" && pwd) || die "no folder to build in"
-need flock
-
-# A kernel's build names its source by its whole path: what is not to be compiled again must not
-# see that it has moved.
-copy_kernel() { # FROM
-	rm -rf "$folder/linux" "$folder/uml"
-	from=$(readlink -f "$1/source")
-	cp -al "$from" "$folder/linux" && cp -a "$1" "$folder/uml" && cd "$folder/uml" || return 1
-	find . -type f \( -name '*.cmd' -o -name '*.d' -o -path ./Makefile \) -print0 |
-		xargs -0 sed -i "s#$from#$folder/linux#g" &&
-		ln -sfn "$folder/linux" source && rm -rf root initramfs-*
-}
 
 # (the netfs library has no prompt: it is what its users are)
 configure() {
@@ -43,8 +31,7 @@ configure() {
 }
 
 compile() {
-	[ -f "$folder/copied" ] || { copy_kernel "$base" && touch "$folder/copied"; } || return 1
-	sh "$tree/tools/graft.sh" "$folder/linux" && cd "$folder/uml" || return 1
+	cd "$folder/uml" || return 1
 	grep -qx CONFIG_LIBFSCACHE=y .config || configure || return 1
 	nice -n 10 make ARCH=um -j "${JOBS:-2}" vmlinux modules || return 1
 	cmp -s vmlinux "$build/vmlinux" && return
@@ -53,17 +40,7 @@ compile() {
 }
 
 make_tmp
-base=$(sh "$here/uml.sh") || {
-	status=$?
-	echo "$base"
-	exit $status
-}
-base=$(echo "$base" | tail -n 1)
-folder=$base-builtin
-# Whose tree is in it changes: one at a time.
-mkdir -p "$folder"
-exec 9>"$folder/lock"
-flock 9
+grafted
 compile >"$build/log" 2>&1 </dev/null || {
 	tail -n 30 "$build/log"
 	die "no kernel with us in it; see $build/log"

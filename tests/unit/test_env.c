@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* test_env.c - the userspace platform: checksums, references, locks, waiting, log. With threads. */
+/*
+ * test_env.c - what env.h promises of a platform: checksums, memory, references, locks, waiting.
+ * With threads. (In the kernel too: what is userspace's alone is in test_uring_env.c.)
+ */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include <fscache/env.h>
-#include <fscache/uring.h>
-
-#include "crc32c.h"
 
 #define THREADS 4
 
@@ -42,7 +40,6 @@ static void test_crc32c_gives_the_published_values(void **state)
 	assert_int_equal(fsc_crc32c(0, "123456789", 9), 0xe3069283);
 	assert_int_equal(fsc_crc32c(0, zeroes, 32), 0x8a9136aa); /* RFC 3720, B.4 */
 	assert_int_equal(fsc_crc32c(0, rising, 32), 0x46dd794e);
-	assert_int_equal(fsc_crc32c_by_table(0, "123456789", 9), 0xe3069283);
 }
 
 static void test_crc32c_is_the_same_in_pieces(void **state)
@@ -56,25 +53,6 @@ static void test_crc32c_is_the_same_in_pieces(void **state)
 		assert_int_equal(fsc_crc32c(fsc_crc32c(0, text, cut), text + cut,
 					    sizeof(text) - cut),
 				 whole);
-}
-
-static void test_crc32c_of_table_and_instruction_are_equal(void **state)
-{
-	uint8_t data[300];
-	uint32_t crc;
-	size_t i, len;
-
-	(void)state;
-	for (i = 0; i < sizeof(data); i++)
-		data[i] = (uint8_t)(i * 37 + 11);
-	for (i = 0; i < 9; i++) {
-		for (len = 0; len + i <= sizeof(data); len++) {
-			crc = 0x1234567;
-			if (!fsc_crc32c_by_instruction(&crc, data + i, len))
-				skip();
-			assert_int_equal(crc, fsc_crc32c_by_table(0x1234567, data + i, len));
-		}
-	}
 }
 
 /* --- Memory ---------------------------------------------------------------------------------- */
@@ -93,7 +71,6 @@ static void test_io_memory_is_aligned_to_granules(void **state)
 		memset(p, 0xff, sizes[i]);
 		fsc_io_free(p, sizes[i]);
 	}
-	assert_null(fsc_io_alloc(SIZE_MAX));
 	fsc_io_free(NULL, 4096);
 	fsc_free(NULL);
 }
@@ -221,52 +198,6 @@ static void test_locks_exclude(void **state)
 	fsc_mutex_destroy(&s.mutex);
 }
 
-#ifndef NDEBUG
-static bool aborts(void (*fn)(struct fsc_mutex *m), struct fsc_mutex *m)
-{
-	int status;
-	pid_t child;
-
-	fflush(NULL);
-	child = fork();
-	if (child == 0) {
-		fclose(stderr);
-		fn(m);
-		_exit(0);
-	}
-	assert_true(child > 0);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	/* A sanitizer may turn the signal into an exit. */
-	return WIFSIGNALED(status) || WEXITSTATUS(status) != 0;
-}
-
-static void lock_twice(struct fsc_mutex *m)
-{
-	fsc_mutex_lock(m);
-	fsc_mutex_lock(m);
-}
-
-static void lock_once(struct fsc_mutex *m)
-{
-	fsc_mutex_lock(m);
-	fsc_mutex_assert_held(m);
-	fsc_mutex_unlock(m);
-}
-
-static void test_mistakes_with_locks_are_found(void **state)
-{
-	struct fsc_mutex m;
-
-	(void)state;
-	fsc_mutex_init(&m, "m");
-	assert_false(aborts(lock_once, &m));
-	assert_true(aborts(lock_twice, &m));
-	assert_true(aborts(fsc_mutex_assert_held, &m));
-	assert_true(aborts(fsc_mutex_unlock, &m));
-	fsc_mutex_destroy(&m);
-}
-#endif
-
 /* --- Waiting --------------------------------------------------------------------------------- */
 
 /* A ball that goes to and fro: a wake that gets lost is a test that never ends. */
@@ -300,7 +231,7 @@ static void *return_the_ball(void *arg)
 
 static void test_no_wake_is_lost(void **state)
 {
-	struct table t = { 0 };
+	struct table t = { .ball = 0 };
 	pthread_t other;
 	int i;
 
@@ -322,7 +253,7 @@ static void test_no_wake_is_lost(void **state)
 
 static void test_waiting_ends_after_its_time(void **state)
 {
-	struct table t = { 0 };
+	struct table t = { .ball = 0 };
 	uint64_t start = fsc_now_ms();
 
 	(void)state;
@@ -341,61 +272,19 @@ static void test_random_numbers_differ(void **state)
 	assert_true(fsc_random64() != fsc_random64());
 }
 
-/* --- Log ------------------------------------------------------------------------------------- */
-
-struct logged {
-	int level, lines;
-	char line[600];
-};
-
-static void keep_line(void *arg, int level, const char *line)
-{
-	struct logged *l = arg;
-
-	l->level = level;
-	l->lines++;
-	snprintf(l->line, sizeof(l->line), "%s", line);
-}
-
-static void test_a_log_line_is_one_line(void **state)
-{
-	struct logged l = { 0 };
-
-	(void)state;
-	fsc_set_log(keep_line, &l);
-	fsc_log(FSC_LOG_WARN, "%s: %d", "a\nb\x1b", 7);
-	assert_string_equal(l.line, "a?b?: 7");
-	assert_int_equal(l.level, 4);
-	fsc_log(FSC_LOG_ERR, "x");
-	assert_int_equal(l.level, 3);
-	fsc_log(FSC_LOG_INFO, "x");
-	assert_int_equal(l.level, 6);
-	fsc_log(FSC_LOG_DEBUG, "%0600d", 1);
-	assert_int_equal(l.level, 7);
-	assert_true(strlen(l.line) < 600);
-	fsc_set_log(NULL, NULL);
-	fsc_log(FSC_LOG_INFO, "to nobody");
-	assert_int_equal(l.lines, 4);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_crc32c_gives_the_published_values),
 		cmocka_unit_test(test_crc32c_is_the_same_in_pieces),
-		cmocka_unit_test(test_crc32c_of_table_and_instruction_are_equal),
 		cmocka_unit_test(test_io_memory_is_aligned_to_granules),
 		cmocka_unit_test(test_long_transfer_memory_is_nobody_elses),
 		cmocka_unit_test(test_buffer_windows_touch_only_themselves),
 		cmocka_unit_test(test_a_reference_is_last_once),
 		cmocka_unit_test(test_locks_exclude),
-#ifndef NDEBUG
-		cmocka_unit_test(test_mistakes_with_locks_are_found),
-#endif
 		cmocka_unit_test(test_no_wake_is_lost),
 		cmocka_unit_test(test_waiting_ends_after_its_time),
 		cmocka_unit_test(test_random_numbers_differ),
-		cmocka_unit_test(test_a_log_line_is_one_line),
 	};
 
 	return cmocka_run_group_tests_name("env", tests, NULL, NULL);

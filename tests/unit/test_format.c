@@ -37,7 +37,7 @@ static const uint8_t with_runs[56] = {
 	0xd1, 0xd2, 0xd3, 0xd4, 0x01, 0x02, 0x01, 0x01,
 };
 
-static const uint8_t complete[52] = {
+static const uint8_t of_a_whole_file[52] = {
 	0x46, 0x43, 0x01, 0x01, 0xce, 0x5c, 0x5c, 0x2d,
 	0x20, 0x4e, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 	0x10, 0x00, 0x00, 0x00, 0x60, 0x12, 0x7a, 0x17,
@@ -177,7 +177,7 @@ static void complete_object_is_as_documented(void **state)
 	struct fsc_record rec;
 
 	(void)state;
-	decode(complete, sizeof(complete), &rec);
+	decode(of_a_whole_file, sizeof(of_a_whole_file), &rec);
 	check_object(&rec);
 	assert_true(rec.complete);
 	assert_int_equal(rec.map_kind, FSC_MAP_NONE);
