@@ -277,6 +277,8 @@ kernel_long() {
 		run_figures "kernel/$series-intree" timeout -k 30 "$limit" \
 			sh tests/kernel/intree.sh "$series"
 	done
+	run_figures kernel/control-cuts timeout -k 30 "$limit" sh tests/kernel/cuts.sh --control \
+		--parameters strict_removal=none uml 9p 0 100
 	need_gcc_build || return # both.sh runs fsc9p
 	for kernel in uml uml-debug 6.12 6.1; do
 		for disk in ext4 xfs; do
@@ -300,9 +302,20 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 	in_machines again
 	in_machines crash 20
 	case $kernel in
-	uml*) ;;
-	*) in_machines crash 20 --cut ;;
+	uml*) crash_points 0 100 ;;
+	*)
+		in_machines crash 20 --cut
+		crash_points 100 100
+		;;
 	esac
+}
+
+# Of a long run that was stopped, those that were tried count.
+crash_points() { # CUTS KILLS
+	mkdir -p "$build/long"
+	crash_name=kernel/$kernel-$disk-$protocol-cuts
+	run_figures "$crash_name" timeout -k 30 "$limit" sh tests/kernel/cuts.sh --cache "$disk" \
+		--state "$build/long/$(echo "$crash_name" | tr / -)" "$kernel" "$protocol" "$@"
 }
 
 in_guest() { # SCRIPT ARGUMENT...

@@ -26,9 +26,13 @@ done
 kernel=$1 protocol=$2 rounds=$3
 [ -z "$cut" ] || need python3
 
-# The disk as it was, and what reached it, make the disk as it could be.
+# The disk as it was, and what reached it, make the disk as it could be. (They also make the disk
+# as it is: cuts.sh makes of logs what kills leave.)
 lose_power() {
-	python3 "$here/cut.py" "$tmp/before.img" "$tmp/log" "$seed" || die "no log"
+	cp --sparse=always "$tmp/before.img" "$tmp/logged.img" || die "no space"
+	python3 "$here/cut.py" same "$tmp/machine/cache.img" "$tmp/logged.img" "$tmp/log" ||
+		die "seed $seed: the log doesn't make what the kill has left"
+	python3 "$here/cut.py" last "$tmp/before.img" "$tmp/log" "$seed" || die "no log"
 	mv "$tmp/before.img" "$tmp/machine/cache.img"
 }
 

@@ -13,15 +13,17 @@
 #
 # --stock		the kernel's own cachefiles instead of our module
 # --module FILE		this module; without, it is built of this tree
+# --parameters TEXT	of our module, "NAME=VALUE..."
 # --cache ext4|xfs	what the cache lies on (ext4)
 # --size MB		how large that is (512)
 # --with PROGRAM	this program of this machine is there, too; may be given several times
 # --keep FOLDER		keep cache.img, server.img and share/ there: a second run with the same
 #			folder is the same machine booted again
 # --kill TEXT		kill -9 the machine when a line of the script's output begins with TEXT
-# --log FILE		6.1 and 6.12: write a log of what reached the cache's disk, for cut.py
+# --log FILE		write a log of what reached the cache's disk, for cut.py
 # --timeout SECONDS	(600)
 # --memory MB		(768)
+# --cpus N		of QEMU (2)
 # --count		6.1 and 6.12: one CPU whose clock is the instructions it has executed, 1 ns each:
 #			what is measured in CPU time then repeats (guest/speed.sh)
 # --disk FILE		one more disk, /dev/ and the next word of $more_disks there; what is written to it
@@ -48,7 +50,7 @@ usage() {
 }
 
 stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=768
-programs='' more='' count=''
+programs='' more='' count='' cpus=2 parameters=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--stock) stock=1 ;;
@@ -63,6 +65,8 @@ while [ $# -gt 0 ]; do
 	--memory) memory=$2 && shift ;;
 	--disk) more="$more $2" && shift ;;
 	--count) count=1 ;;
+	--cpus) cpus=$2 && shift ;;
+	--parameters) parameters=$2 && shift ;;
 	-*) usage ;;
 	*) break ;;
 	esac
@@ -108,6 +112,7 @@ prepare_job() { # ARGUMENT...
 		kind=${kernel%-debug}
 		echo "guest_kind=${kind%-builtin} guest_out=$tmp/guest guest_stock=$stock"
 		echo "guest_arguments='$*' guest_limit=$((limit * 4 / 5))"
+		echo "guest_parameters='$parameters'"
 		[ -z "$module" ] ||
 			echo "guest_depends='$(modinfo -F depends "$module" | tr , ' ')'"
 		[ -z "$ceph_net" ] || echo "ceph_host=$ceph_host"
@@ -127,11 +132,37 @@ disk() { # NAME FILE: with what tells of lost power if --log is given
 		echo "-drive file=$2,format=raw,if=none,id=$1,cache=unsafe,discard=unmap"
 		return
 	fi
+	logging_disk "$1" "$2"
+}
+
+# (Flushes are logged, but this machine need not flush.)
+logging_disk() { # NAME FILE
 	: >"$log"
-	echo "-blockdev driver=file,filename=$2,node-name=file-$1"
-	echo "-blockdev driver=raw,file=file-$1,node-name=raw-$1"
-	echo "-blockdev driver=file,filename=$log,node-name=log-$1"
-	echo "-blockdev driver=blklogwrites,file=raw-$1,log=log-$1,log-sector-size=512,node-name=$1"
+	echo "--blockdev driver=file,filename=$2,node-name=file-$1,cache.no-flush=on"
+	echo "--blockdev driver=raw,file=file-$1,node-name=raw-$1,cache.no-flush=on"
+	echo "--blockdev driver=file,filename=$log,node-name=log-$1,cache.no-flush=on"
+	echo "--blockdev driver=blklogwrites,file=raw-$1,log=log-$1,log-sector-size=512,node-name=$1"
+}
+
+# For UML, which writes to a file: one that is QEMU's logging disk.
+start_uml_log() {
+	need qemu-storage-daemon
+	[ -c /dev/fuse ] || skip "no /dev/fuse to log the writes of UML with"
+	: >"$tmp/cache.fuse"
+	# shellcheck disable=SC2046 # words
+	qemu-storage-daemon $(logging_disk cache "$keep/cache.img") --export \
+		"type=fuse,id=out,node-name=cache,mountpoint=$tmp/cache.fuse,writable=on" \
+		>"$tmp/storage" 2>&1 &
+	uml_log=$!
+	at_exit stop_uml_log
+	wait_until 10 [ -s "$tmp/cache.fuse" ] || die "no logging disk: $(cat "$tmp/storage")"
+	uml_cache=$tmp/cache.fuse
+}
+
+# It ends when all is written.
+stop_uml_log() {
+	[ -z "$uml_log" ] || { kill "$uml_log" && wait "$uml_log"; }
+	uml_log=
 }
 
 # The names in the guest of what --disk has named.
@@ -189,7 +220,7 @@ cpus() {
 	if [ -n "$count" ]; then
 		echo "-accel tcg,thread=single,tb-size=512 -smp 1 -icount shift=0,sleep=off"
 	else
-		echo "-accel tcg,thread=multi,tb-size=512 -smp 2"
+		echo "-accel tcg,thread=multi,tb-size=512 -smp $cpus"
 	fi
 }
 
@@ -210,8 +241,9 @@ clocksource=acpi_pm mitigations=off nokaslr audit=0 random.trust_cpu=on"
 
 start_uml() {
 	# shellcheck disable=SC2046 # words
-	exec "$vmlinuz" "mem=${memory}M" "initrd=$tmp/initrd" "ubda=$keep/cache.img" \
-		"ubdb=$keep/server.img" $(more_uml_disks) "uml_dir=$tmp/" "umid=uml" \
+	exec "$vmlinuz" "mem=${memory}M" "initrd=$tmp/initrd" \
+		"ubda=${uml_cache:-$keep/cache.img}" "ubdb=$keep/server.img" $(more_uml_disks) \
+		"uml_dir=$tmp/" "umid=uml" \
 		con=null con0=null,fd:1 ssl=null loglevel=5 panic=-1 oops=panic
 }
 
@@ -281,5 +313,10 @@ case " $* " in
 *" ceph "*) find_ceph ;;
 esac
 prepare_job "$@"
+uml_log='' uml_cache=''
+case $log/$kernel in
+*?/uml*) start_uml_log ;;
+esac
 run_machine
+stop_uml_log
 result

@@ -226,7 +226,8 @@ load_module() {
 		for needed in $guest_depends; do
 			modprobe "$needed"
 		done
-		insmod /guest/libfscache.ko
+		# shellcheck disable=SC2086 # words
+		insmod /guest/libfscache.ko $guest_parameters
 	fi || die "the module can't be loaded"
 	[ -c /dev/cachefiles ] || die "the module has no /dev/cachefiles"
 }
