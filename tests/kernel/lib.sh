@@ -33,7 +33,7 @@ newest() { # PATTERN COMMAND...: of the names that COMMAND prints
 # --- Kernels ---------------------------------------------------------------------------------
 
 # Counted up when unpack_image takes more than before.
-unpacked=-2
+unpacked=-3
 
 # Of an image some 400 MB are drivers that no guest has.
 unpack_image() { # RELEASE
@@ -44,6 +44,7 @@ unpack_image() { # RELEASE
 	modules=./lib/modules/$1
 	set -- "$modules/kernel/fs" "$modules/kernel/net/9p" "$modules/kernel/net/sunrpc" \
 		"$modules/kernel/net/dns_resolver" "$modules/kernel/net/rxrpc" \
+		"$modules/kernel/net/ipv4/udp_tunnel.*" "$modules/kernel/net/ipv6/ip6_udp_tunnel.*" \
 		"$modules/kernel/net/ceph" "$modules/kernel/net/core" \
 		"$modules/kernel/drivers/net/veth.*" "$modules/kernel/drivers/net/virtio_net.*" \
 		"$modules/kernel/drivers/net/net_failover.*" \

@@ -7,6 +7,9 @@
 # this machine does not have.
 # shellcheck shell=sh
 
+afs_programs='usr/lib/openafs/ptserver usr/lib/openafs/vlserver usr/lib/openafs/volserver
+	usr/lib/openafs/fileserver usr/lib/openafs/salvager usr/sbin/pt_util usr/bin/vos'
+
 unpack_packages() { # PACKAGE...
 	apt-get install -s --no-install-recommends "$@" | sed -n 's/^Inst \([^ ]*\).*/\1/p' >names
 	# (those that are installed are not named there)
@@ -25,6 +28,7 @@ unpack_packages() { # PACKAGE...
 copy_server() { # PROTOCOL FOLDER
 	case $1 in
 	cifs) copy_packages "$2" samba usr/sbin/smbd ;;
+	afs) copy_packages "$2" "openafs-fileserver openafs-dbserver openafs-client" "$afs_programs" ;;
 	esac
 }
 

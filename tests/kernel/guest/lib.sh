@@ -53,7 +53,7 @@ wait_until() { # SECONDS COMMAND...
 serve() { # nfs|9p|cifs|ceph: one after the other, too
 	protocol=$1
 	case $protocol-$guest_kind in
-	9p-uml | nfs-* | cifs-*)
+	9p-uml | nfs-* | cifs-* | afs-*)
 		served=/srv
 		# (To smbd, the earliest of the three times is that of a file's creation, which has to
 		# be the same for as long as the file is.)
@@ -71,6 +71,7 @@ serve() { # nfs|9p|cifs|ceph: one after the other, too
 	ceph-*) serve_ceph ;;
 	nfs-*) serve_nfs ;;
 	cifs-*) serve_smb ;;
+	afs-*) serve_afs ;;
 	9p-uml) serve_9p ;;
 	esac
 }
@@ -159,6 +160,82 @@ mount_served() {
 	mount -i -t ceph -o noshare "$ceph_host:6789:/" /served || die "can't mount the cluster"
 }
 
+# Its folders are not files of the server, so a second client changes them. To that the cell has another
+# name: volumes in the cache are told apart by the cell's.
+#
+# The programs without the bosserver that starts them elsewhere. Nobody has to say who he is, and who
+# does not may do everything: so there are no keys, and no tickets.
+serve_afs() {
+	command -v fileserver >/dev/null || skip "no openafs to serve AFS with"
+	modprobe kafs || skip "this kernel has no kafs"
+	afs=10.9.0.1
+	other_network $afs 10.9.0.2
+	mkdir -p /srv/openafs/db /srv/openafs/local /srv/vicepa /vicepa /etc/openafs/server \
+		/var/log/openafs /var/lib
+	ln -s /srv/openafs /var/lib/openafs
+	mount -o bind /srv/vicepa /vicepa
+	touch /vicepa/AlwaysAttach /var/lib/openafs/local/NoAuth
+	hostname afs
+	echo "$afs afs" >>/etc/hosts
+	echo guest >/etc/openafs/ThisCell
+	printf '>guest\n%s #guest\n' $afs >/etc/openafs/CellServDB
+	cp /etc/openafs/ThisCell /etc/openafs/CellServDB /etc/openafs/server/
+	echo $afs >/var/lib/openafs/local/NetInfo
+	[ -f /var/lib/openafs/db/prdb.DB0 ] ||
+		echo 'system:administrators 130/20 -204 -204 -204' |
+		pt_util -p /var/lib/openafs/db/prdb.DB0 -w >/dev/null 2>&1
+	ptserver &
+	vlserver &
+	wait_until 120 has_vldb || die "no AFS databases: $(cat /var/log/openafs/*)"
+	[ ! -f /vicepa/attached ] || salvager -partition /vicepa >/dev/null
+	volserver &
+	fileserver &
+	wait_until 120 has_fileserver || die "no AFS server: $(cat /var/log/openafs/*)"
+	[ -f /vicepa/attached ] || make_volume >/tmp/vos.log 2>&1 ||
+		die "no AFS volume: $(cat /tmp/vos.log /var/log/openafs/*)"
+	touch /vicepa/attached
+	served=/served
+	mkdir -p $served
+	# (Any other cell than the root one is looked for by DNS, also if its address is known.)
+	echo "guest:$afs" >/proc/fs/afs/rootcell || die "no cell"
+	nsenter -t $network -n sh -c "echo served:$afs >/proc/fs/afs/rootcell &&
+		mount -i -t afs %test $served" || die "can't mount the second client"
+}
+
+# A new volume is for system:administrators (-204) only. So that it is for system:anyuser (-101), it is
+# written down, and read again with that changed: to do it by the protocol, one would have to be the
+# former.
+make_volume() {
+	vos create $afs a test -maxquota 0 -noauth && vos dump test -file /tmp/empty -noauth &&
+		xxd -p /tmp/empty | tr -d '\n' | sed s/ffffff34/ffffff9b/ | xxd -r -p >/tmp/open &&
+		vos restore $afs a test -file /tmp/open -overwrite full -noauth
+}
+
+has_vldb() {
+	vos listvldb -noauth >/dev/null 2>&1
+}
+
+has_fileserver() {
+	vos status -server $afs -noauth >/dev/null 2>&1 &&
+		vos listaddrs -noresolve -noauth 2>/dev/null | grep -q $afs
+}
+
+# Two networks joined by a cable: $network is a process in the second.
+other_network() { # ADDRESS ADDRESS-THERE
+	modprobe veth
+	ip link add cable type veth
+	unshare -n sleep 1000000 &
+	network=$!
+	wait_until 10 in_other_network || die "no second network"
+	ip link set veth0 netns $network && ip addr add "$1/24" dev cable && ip link set cable up &&
+		nsenter -t $network -n ip addr add "$2/24" dev veth0 &&
+		nsenter -t $network -n ip link set veth0 up || die "no cable between networks"
+}
+
+in_other_network() {
+	[ "$(readlink /proc/$network/ns/net)" != "$(readlink /proc/self/ns/net)" ]
+}
+
 # --- The mount -------------------------------------------------------------------------------
 
 # One that uses the cache, if there is one.
@@ -169,6 +246,7 @@ mount_cached() {
 	9p-uml) mount_9p 127.0.0.1 trans=tcp,port=564,aname=/srv,uname=root,ignoreqv,cache=fscache ;;
 	9p-*) mount_9p cached trans=virtio,cache=fscache,cachetag=guest ;;
 	cifs-*) mount_smb fsc ;;
+	afs-*) mount_afs ;;
 	ceph-*) mount_ceph fsc ;;
 	esac || die "can't mount"
 }
@@ -180,6 +258,7 @@ mount_uncached() {
 	9p-uml) mount_9p 127.0.0.1 trans=tcp,port=564,aname=/srv,uname=root,cache=loose ;;
 	9p-*) mount_9p cached trans=virtio,cache=loose ;;
 	cifs-*) mount_smb nosharesock ;;
+	afs-*) mount_afs ;; # while there is no cache
 	ceph-*) mount_ceph nofsc ;;
 	esac || die "can't mount"
 }
@@ -192,6 +271,11 @@ mount_nfs() { # OPTION
 mount_9p() { # SOURCE OPTIONS
 	modprobe 9p
 	mount -i -t 9p -o "version=9p2000.L,access=any,msize=65536,$2" "$1" /mnt
+}
+
+# (What it mounts is cached without being asked.)
+mount_afs() {
+	mount -i -t afs %test /mnt
 }
 
 mount_smb() { # OPTION
@@ -307,7 +391,7 @@ netfs_count() { # NAME
 	sed -n "s/.* $1=\([0-9]*\).*/\1/p;\$s/.*/0/p" /proc/fs/fscache/stats | head -n 1
 }
 
-# Bytes that the server has sent, by NFS and SMB; requests for bytes, by the others: netfs counts them
+# Bytes that the server has sent, by NFS, SMB and AFS; requests for bytes, by the others: netfs counts them
 # (also those of the uncached mount).
 server_read() {
 	case $protocol in
@@ -315,6 +399,7 @@ server_read() {
 		/proc/self/mountstats ;;
 	ceph) awk '$1 == "read" {n += $2} END {print n + 0}' /sys/kernel/debug/ceph/*/metrics/size ;;
 	cifs) awk '/Bytes read:/ {sum += $3} END {print sum + 0}' /proc/fs/cifs/Stats ;;
+	afs) sed -n 's/^file-rd.* nb=\([0-9]*\).*/\1/p' /proc/fs/afs/stats ;;
 	*) netfs_count DL ;;
 	esac
 }
@@ -410,6 +495,8 @@ let_off() {
 compare_all_cached() { # WHAT
 	sum_server
 	hold_files "$1"
+	# (folders are files to AFS, but not to its cache)
+	[ "$protocol" != afs ] || find /mnt >/dev/null
 	reads=$(cache_reads) kib=$(disk_read) server=$(server_read)
 	compare_with_sums "$1"
 	let_go
