@@ -23,7 +23,7 @@ make_kernel() { # as 6.12 has it
 	mkdir -p "$tmp/k/fs/cachefiles"
 	{
 		printf 'config MODULES\n\tbool\n\tmodules\n\tdefault y\n\n'
-		bool BLOCK PROC_FS FILE_LOCKING BUFFER_HEAD KUNIT_ALL_TESTS
+		bool 64BIT BLOCK PROC_FS FILE_LOCKING BUFFER_HEAD KUNIT_ALL_TESTS
 		printf 'config %s\n\ttristate "%s"\n\n' NETFS_SUPPORT n LIBCRC32C c KUNIT k
 		printf 'config FSCACHE\n\tbool "FSCACHE"\n\tdepends on NETFS_SUPPORT\n\n'
 		printf 'menu "Caches"\n\nsource "fs/cachefiles/Kconfig"\n\nendmenu\n'
@@ -68,7 +68,7 @@ test_graft() {
 configured() {
 	wanted=$1
 	shift
-	printf 'CONFIG_%s\n' BLOCK=y PROC_FS=y FILE_LOCKING=y LIBFSCACHE_KUNIT_TEST=y "$@" \
+	printf 'CONFIG_%s\n' 64BIT=y BLOCK=y PROC_FS=y FILE_LOCKING=y LIBFSCACHE_KUNIT_TEST=y "$@" \
 		>"$tmp/config"
 	(cd "$tmp/k" && KCONFIG_CONFIG=$tmp/config srctree=$tmp/k "$conf" -s --olddefconfig \
 		fs/Kconfig) >"$tmp/out" 2>&1 || fail "conf: $(cat "$tmp/out")"
@@ -98,6 +98,7 @@ test_kconfig() {
 	configured m- "$@" NETFS_SUPPORT=m
 	configured - "$@" FSCACHE=n
 	configured - "$@" BLOCK=n
+	configured - "$@" KUNIT=y 64BIT=n
 }
 
 make_kernel
