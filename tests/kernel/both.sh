@@ -24,7 +24,7 @@ kernel=$1
 boot() { # SCRIPT OPTION...
 	script=$here/guest/$1.sh
 	shift
-	sh "$here/run.sh" "$@" "$kernel" "$script"
+	sh "$here/run.sh" --timeout 1500 "$@" "$kernel" "$script"
 	status=$?
 	[ $status != 77 ] || skip "no such guest"
 	[ $status = 0 ] || die "${script##*/}: status $status"
@@ -59,11 +59,11 @@ make_files() {
 	touch -d @1600000000 "$export/deep/er/one" "$export/changes"
 }
 
-# As the guest mounts it (mount_cached in guest/lib.sh), and as run.sh has QEMU number its files.
+# As the guest mounts it: mount_cached in guest/lib.sh.
 host_client() { # FOLDER COMMAND...
 	cache=$tmp/disk/$1
 	shift
-	client --like-kernel cached --cachetag guest --qids qemu-remap "$@"
+	client --like-kernel cached --cachetag guest --qids "$qids" "$@"
 }
 
 read_all() { # FOLDER
@@ -74,41 +74,48 @@ read_all() { # FOLDER
 }
 
 mount_disk() {
-	mount -o loop "$tmp/machine/cache.img" "$tmp/disk" >"$tmp/mount.log" 2>&1
+	mount -o loop "$machine/cache.img" "$tmp/disk" >"$tmp/mount.log" 2>&1
 }
 
-with_qemu() {
-	export=$tmp/machine/share
+unmount_disk() {
+	! mountpoint -q "$tmp/disk" || umount "$tmp/disk"
+}
+
+with_qemu() { # MULTIDEVS QIDS
+	machine=$tmp/machine-$1 export=$tmp/machine-$1/share qids=$2
 	mkdir -p "$export" "$tmp/disk"
 	make_files
-	make_image "$tmp/machine/cache.img"
-	[ "$(id -u)" = 0 ] || skip "mounting needs root"
+	make_image "$machine/cache.img"
 	mount_disk || skip "mount: $(tail -n 1 "$tmp/mount.log")"
-	at_exit 'umount "$tmp/disk" 2>/dev/null'
 	mkdir "$tmp/disk/warmed" "$tmp/disk/filled"
 	server_diod
 	settle
-	begin "warmed here"
+	begin "$2: warmed here"
 	host_client warmed warm /
 	status_is 0
 	quiet
-	umount "$tmp/disk" || die "umount"
-	boot both_qemu --keep "$tmp/machine"
+	unmount_disk || die "umount"
+	boot both_qemu --keep "$machine" --multidevs "$1"
 	mount_disk || die "mount: $(tail -n 1 "$tmp/mount.log")"
 	settle
-	begin "filled by the guest"
+	begin "$2: filled by the guest"
 	read_all filled
 	stat_is server_reads 0
-	begin "warmed here, changed and read in the guest"
+	begin "$2: warmed here, changed and read in the guest"
 	read_all warmed
 	stat_is server_reads 0
+	unmount_disk || die "umount"
+	stop_server
 }
 
 need mkfs.ext4 mkfs.xfs
 setup
+at_exit unmount_disk
 in_one_guest
 case $kernel in
-uml*) ;;
-*) with_qemu ;;
+uml*) finish ;;
 esac
+[ "$(id -u)" = 0 ] || skip "mounting needs root"
+with_qemu remap qemu-remap
+with_qemu warn qemu
 finish

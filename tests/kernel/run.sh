@@ -21,6 +21,7 @@
 #			folder is the same machine booted again
 # --kill TEXT		kill -9 the machine when a line of the script's output begins with TEXT
 # --log FILE		write a log of what reached the cache's disk, for cut.py
+# --multidevs KIND	how QEMU's server numbers files (remap)
 # --timeout SECONDS	(600)
 # --memory MB		(768)
 # --cpus N		of QEMU (2)
@@ -50,7 +51,7 @@ usage() {
 }
 
 stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=768
-programs='' more='' count='' cpus=2 parameters=''
+programs='' more='' count='' cpus=2 parameters='' multidevs=remap
 while [ $# -gt 0 ]; do
 	case $1 in
 	--stock) stock=1 ;;
@@ -61,6 +62,7 @@ while [ $# -gt 0 ]; do
 	--keep) keep=$2 && shift ;;
 	--kill) kill_at=$2 && shift ;;
 	--log) log=$2 && shift ;;
+	--multidevs) multidevs=$2 && shift ;;
 	--timeout) limit=$2 && shift ;;
 	--memory) memory=$2 && shift ;;
 	--disk) more="$more $2" && shift ;;
@@ -195,7 +197,7 @@ more_uml_disks() {
 
 # A 9P channel carries one mount at a time, hence the folder twice: cached, and to compare.
 share() { # TAG
-	echo "-fsdev local,id=$1,path=$keep/share,security_model=none,multidevs=remap"
+	echo "-fsdev local,id=$1,path=$keep/share,security_model=none,multidevs=$multidevs"
 	echo "-device virtio-9p-pci,fsdev=$1,mount_tag=$1"
 }
 

@@ -61,8 +61,20 @@ $(diff -U 0 /tmp/there /tmp/here | grep '^[-+][0-9a-f]' | head -n 10)"
 
 # --- In the kernel ---------------------------------------------------------------------------
 
+# By hand: what cachefilesd does is not the matter here.
+bind_folder() { # FOLDER
+	exec 6<>/dev/cachefiles
+	echo "dir $1" >&6 && echo "tag guest" >&6 && echo bind >&6
+}
+
+# Closing the device is what ends it.
+unbind_folder() {
+	exec 6>&-
+	wait_until 60 cache_is_gone || fail "the cache is still there"
+}
+
 kernel_begins() {
-	start_daemon "$folder"
+	bind_folder "$folder" || die "$folder can't be bound"
 	modprobe 9p
 	mount -i -t 9p -o "trans=tcp,port=564,version=9p2000.L,aname=/srv,uname=root,access=any\
 ,msize=65536,cache=fscache,cachetag=both/worlds" 127.0.0.1 /mnt || die "can't mount"
@@ -71,7 +83,7 @@ kernel_begins() {
 kernel_ends() {
 	umount /mnt || die "can't unmount"
 	forget
-	stop_daemon
+	unbind_folder
 }
 
 # --- One after the other ---------------------------------------------------------------------
@@ -119,12 +131,7 @@ has_lock() {
 # And while fsc9p has it, it isn't the kernel's.
 held_by_userspace() {
 	hold_in_userspace
-	exec 6<>/dev/cachefiles
-	echo "dir $folder" >&6
-	echo "tag guest" >&6
-	if echo bind >&6 2>/tmp/said; then
-		fail "the kernel binds what fsc9p has"
-	fi
+	! bind_folder "$folder" 2>/tmp/said || fail "the kernel binds what fsc9p has"
 	exec 6>&-
 	dmesg | grep -q "libfscache: $folder can't be bound: a process is using it" ||
 		fail "the kernel doesn't say why"

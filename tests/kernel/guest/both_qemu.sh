@@ -7,14 +7,17 @@
 . /guest/lib.sh
 
 begin() { # FOLDER
-	start_daemon "/cache/$1"
+	exec 6<>/dev/cachefiles
+	echo "dir /cache/$1" >&6 && echo "tag guest" >&6 && echo bind >&6 ||
+		die "$1 can't be bound"
 	mount_cached
 }
 
 end() {
 	umount /mnt || die "can't unmount"
 	forget
-	stop_daemon
+	exec 6>&-
+	wait_until 60 cache_is_gone || fail "the cache is still there"
 }
 
 serve 9p
