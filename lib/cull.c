@@ -226,15 +226,20 @@ void fsc_cull_queue(struct fsc_cache *cache)
 		fsc_work_queue(cache->wq, &cache->cull_work, 0);
 }
 
-void fsc_cull_work(struct fsc_work *work)
+bool fsc_cache_make_room(struct fsc_cache *cache)
 {
-	struct fsc_cache *cache = fsc_container_of(work, struct fsc_cache, cull_work);
 	uint64_t bytes, files;
 
 	while (fsc_cache_is_online(cache) && !fsc_load_acquire(&cache->closing) &&
 	       fsc_space_wanted(cache, &bytes, &files))
 		if (!cull_batch(cache, &bytes, &files))
-			break;
+			return true;
+	return false;
+}
+
+void fsc_cull_work(struct fsc_work *work)
+{
+	fsc_cache_make_room(fsc_container_of(work, struct fsc_cache, cull_work));
 }
 
 int fsc_cache_cull(struct fsc_cache *cache, uint64_t bytes, uint64_t *removed)

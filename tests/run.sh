@@ -302,6 +302,8 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 	in_guest load "$protocol" 10
 	in_guest play "$protocol" 5000 "$(date +%s)"
 	in_guest control "$protocol"
+	in_guest press "$protocol"
+	[ "$protocol" != 9p ] || in_guest order
 	in_machines again
 	in_machines crash 20
 	case $kernel in

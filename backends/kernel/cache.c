@@ -116,6 +116,7 @@ int fsc_kcache_bind(const struct fsc_kcache_args *args, struct fsc_kcache **out)
 	spin_lock_init(&kc->lock);
 	INIT_LIST_HEAD(&kc->volumes);
 	INIT_LIST_HEAD(&kc->objects);
+	fsc_kpress_init(kc);
 	err = bind(kc, args);
 	if (err) {
 		kfree(kc);
@@ -136,6 +137,7 @@ void fsc_kcache_unbind(struct fsc_kcache *kc)
 	fscache_withdraw_cache(kc->cookie);
 	fsc_kvolumes_stop(kc);
 	fsc_kobjects_withdraw(kc);
+	fsc_kpress_exit(kc);
 	fsc_kvolumes_withdraw(kc);
 	fsc_cache_close(kc->cache);
 	fscache_relinquish_cache(kc->cookie);

@@ -156,9 +156,11 @@ void fsc_kobject_refresh(struct fsc_kobject *ko)
 	mutex_unlock(&ko->lock);
 }
 
-/* It comes for reads too, where what they bring is kept by writeback, and may come late. */
+/* It may come late, or never; and where what reads bring is kept by writeback, for reads too. */
 void fsc_kobject_prepare_to_write(struct fscache_cookie *cookie)
 {
+	if (FSC_OPEN_TO_WRITE_IS_KNOWN)
+		fsc_kobject_modified(cookie->cache_priv);
 }
 
 /* fscache lets nothing begin on the cookie until it is told that this is over. */

@@ -128,8 +128,10 @@ static void ready_promised(struct fsc_kkeep *keep, struct fsc_gen *gen, u64 end)
 		do
 			err = ready_part(keep, gen, &pos, run_end);
 		while (!err && pos < run_end);
-		if (err == -ENOSPC)
+		if (err == -ENOSPC) {
 			fscache_count_no_write_space();
+			fsc_kpress(ko->kv->kc);
+		}
 	}
 }
 

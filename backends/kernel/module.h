@@ -12,6 +12,7 @@
  *	read.c       reading from the cache
  *	keep.c       storing what came from the server
  *	localwrite.c what a netfs writes to the server itself
+ *	press.c      room that files in use have
  *	stats.c      /proc/fs/libfscache
  *
  * fscache keeps look-up, invalidation and withdrawal of one cookie apart, and withdraws only what
@@ -29,6 +30,7 @@
 #include <linux/path.h>
 #include <linux/spinlock.h>
 #include <linux/uio.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <trace/events/fscache.h> /* the names of why things are done */
 
@@ -49,6 +51,7 @@ struct fsc_kcache {
 	spinlock_t lock;              /* covers the lists */
 	struct list_head volumes;
 	struct list_head objects;
+	struct delayed_work press;
 };
 
 struct fsc_kvolume {
@@ -64,6 +67,7 @@ struct fsc_kobject {
 	struct fsc_kvolume *kv;
 	struct fscache_cookie *cookie;
 	struct fsc_object *obj; /* NULL: couldn't be opened */
+	bool given_up;          /* is being withdrawn for want of room; kcache.lock */
 
 	/* Held around each change of the object that isn't a transfer; covers the rest. */
 	struct mutex lock;
@@ -146,6 +150,11 @@ int fsc_kkeep_len(struct netfs_cache_resources *cres, loff_t pos, struct iov_ite
 /* localwrite.c */
 extern const struct netfs_cache_ops fsc_klocal_ops;
 void fsc_kresize(struct netfs_cache_resources *cres, loff_t size);
+
+/* press.c */
+void fsc_kpress_init(struct fsc_kcache *kc);
+void fsc_kpress(struct fsc_kcache *kc);      /* something couldn't be stored for want of room [any] */
+void fsc_kpress_exit(struct fsc_kcache *kc); /* [waits]; nothing is stored any more */
 
 /* stats.c */
 int fsc_kstats_init(void);

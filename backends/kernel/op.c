@@ -7,11 +7,65 @@
  * that to its end. None to be had is no error: the netfs then goes to the server, but we are still
  * told of what it writes.
  */
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+
 #include "module.h"
 #include "trace.h"
 
 /* Transfers of this size at most: so that large ones are marked, and kept, in parts. */
 #define WRITE_MAX (4u << 20)
+
+#ifdef FSC_NETFS_ISSUES_WRITES
+
+/* Is any dirty page one that wasn't only read? */
+static bool has_local_pages(struct address_space *mapping)
+{
+	struct folio_batch batch;
+	pgoff_t at = 0;
+	unsigned int i;
+	bool found = false;
+
+	folio_batch_init(&batch);
+	while (!found && filemap_get_folios_tag(mapping, &at, ULONG_MAX, PAGECACHE_TAG_DIRTY,
+						&batch)) {
+		for (i = 0; i < folio_batch_count(&batch); i++)
+			found |= folio_get_private(batch.folios[i]) != NETFS_FOLIO_COPY_TO_CACHE;
+		folio_batch_release(&batch);
+		cond_resched();
+	}
+	return found;
+}
+
+/* Operations that begin without saying that they write are requests of the netfs library. */
+static bool will_upload(struct netfs_cache_resources *cres)
+{
+	struct netfs_io_request *rreq =
+		container_of(cres, struct netfs_io_request, cache_resources);
+
+	return rreq->origin == NETFS_WRITETHROUGH ||
+	       (rreq->origin == NETFS_WRITEBACK && has_local_pages(rreq->mapping));
+}
+
+#else
+
+static bool will_upload(struct netfs_cache_resources *cres)
+{
+	return false;
+}
+
+#endif
+
+/*
+ * Where a file may change and its label not, what is stored must be gone for good before the server
+ * has the change, or a power cut brings it back. Of writes we are told when the first of them may
+ * have been sent; so what they are to be is looked up where they begin.
+ */
+static void foresee(struct fsc_kobject *ko, struct netfs_cache_resources *cres)
+{
+	if (ko->kv->strict && !READ_ONCE(ko->local) && will_upload(cres))
+		fsc_kobject_modified(ko);
+}
 
 bool fsc_kop_begin(struct netfs_cache_resources *cres, enum fscache_want_state want)
 {
@@ -25,8 +79,10 @@ bool fsc_kop_begin(struct netfs_cache_resources *cres, enum fscache_want_state w
 		cres->ops = &fsc_klocal_ops;
 		return true;
 	}
-	if (!cres->ops)
+	if (!cres->ops) {
 		fsc_kobject_refresh(ko);
+		foresee(ko, cres);
+	}
 	cres->ops = &fsc_knetfs_ops;
 	cres->cache_priv2 = fsc_object_gen(ko->obj);
 	return true;

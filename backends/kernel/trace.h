@@ -60,6 +60,8 @@ DEFINE_EVENT(libfscache_object, libfscache_invalidate,
 	TP_PROTO(struct fscache_cookie *cookie), TP_ARGS(cookie));
 DEFINE_EVENT(libfscache_object, libfscache_modified,
 	TP_PROTO(struct fscache_cookie *cookie), TP_ARGS(cookie));
+DEFINE_EVENT(libfscache_object, libfscache_press,
+	TP_PROTO(struct fscache_cookie *cookie), TP_ARGS(cookie));
 
 TRACE_EVENT(libfscache_prepare_read,
 	TP_PROTO(struct fscache_cookie *cookie, u64 pos, size_t len, int source, bool keep),

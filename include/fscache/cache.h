@@ -94,6 +94,8 @@ int fsc_cache_sync(struct fsc_cache *cache);
  * removed, in *@removed (may be NULL). Least recently used first. -ENOBUFS: the cache is NULL, or
  * was withdrawn. */
 int fsc_cache_cull(struct fsc_cache *cache, uint64_t bytes, uint64_t *removed);
+/* Cull what isn't in use until there is room again, by the limits. True: there still isn't. */
+bool fsc_cache_make_room(struct fsc_cache *cache);
 /* Remove one object by the names of its volume's folder and, in that, of its fan-out folder and
  * file ("@3f/Dkey"). -EBUSY: in use; -ENOENT; -ENOBUFS as above. */
 int fsc_cache_cull_object(struct fsc_cache *cache, const char *volume, const char *path);
