@@ -281,6 +281,8 @@ kernel_long() {
 		--parameters strict_removal=none uml 9p 0 100
 	need_gcc_build || return # both.sh runs fsc9p
 	for kernel in uml uml-debug 6.12 6.1; do
+		run_test "kernel/$kernel-planted" timeout -k 30 "$limit" \
+			sh tests/kernel/planted.sh "$kernel"
 		for disk in ext4 xfs; do
 			run_test "kernel/$kernel-$disk-backend" timeout -k 30 "$limit" \
 				sh tests/kernel/backend.sh "$kernel" "$disk"
@@ -311,6 +313,10 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 	*)
 		in_machines crash 20 --cut
 		crash_points 100 100
+		options=--poison
+		in_guest play "$protocol" 2000 "$(date +%s)"
+		in_guest load "$protocol" 4
+		options=
 		;;
 	esac
 }
@@ -323,11 +329,14 @@ crash_points() { # CUTS KILLS
 		--state "$build/long/$(echo "$crash_name" | tr / -)" "$kernel" "$protocol" "$@"
 }
 
-in_guest() { # SCRIPT ARGUMENT...
-	guest=tests/kernel/guest/$1.sh name=kernel/$kernel-$disk-$protocol-$1
+options=
+
+in_guest() { # SCRIPT ARGUMENT...: with $options of run.sh's
+	guest=tests/kernel/guest/$1.sh name=kernel/$kernel-$disk-$protocol-$1$options
 	shift
+	# shellcheck disable=SC2086 # words
 	run_test "$name" timeout -k 30 "$limit" \
-		sh tests/kernel/run.sh --cache "$disk" --timeout 3600 "$kernel" "$guest" "$@"
+		sh tests/kernel/run.sh $options --cache "$disk" --timeout 3600 "$kernel" "$guest" "$@"
 }
 
 in_machines() { # SCRIPT [ROUNDS [OPTION]]

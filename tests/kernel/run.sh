@@ -6,8 +6,8 @@
 #	sh tests/kernel/run.sh [OPTION...] KERNEL SCRIPT [ARGUMENT...]
 #
 # KERNEL	6.1 or 6.12: Debian's stock kernel, emulated by QEMU (10 to 40 s for each boot)
-#		uml or uml-debug: User Mode Linux 6.12, debug with KASAN and lockdep (2 s, one CPU;
-#		built when first wanted: 20 minutes); uml-builtin: with our module in the kernel
+#		uml or uml-debug: User Mode Linux 6.12, debug with what uml-debug.config says (one
+#		CPU; built when first wanted: 20 minutes); uml-builtin: with our module in the kernel
 # SCRIPT	a file of this machine, run there by busybox's sh; it begins with `. /guest/lib.sh`.
 #		The scripts in guest/ are meant, and say what they do.
 #
@@ -22,8 +22,10 @@
 # --kill TEXT		kill -9 the machine when a line of the script's output begins with TEXT
 # --log FILE		write a log of what reached the cache's disk, for cut.py
 # --multidevs KIND	how QEMU's server numbers files (remap)
+# --poison		memory that was freed is poisoned, and who allocated what is kept: without a
+#			debug kernel, but in that which is used, with two CPUs
 # --timeout SECONDS	(600)
-# --memory MB		(768)
+# --memory MB		(768; 2048 of a debug kernel)
 # --cpus N		of QEMU (2)
 # --count		6.1 and 6.12: one CPU whose clock is the instructions it has executed, 1 ns each:
 #			what is measured in CPU time then repeats (guest/speed.sh)
@@ -33,7 +35,8 @@
 # The guest has /dev/$cache_disk (the cache) and /dev/$server_disk (what its server serves, ext4),
 # and under QEMU a folder of this machine by 9P. What the script prints comes out; the status is
 # the script's, 77 skipped, 124 out of time, 125 the guest died, 137 killed as wished, 99 if the
-# script succeeded but the kernel complained (BUG, WARNING, Oops, KASAN, lockdep, a hung task).
+# script succeeded but the kernel complained (BUG, WARNING, Oops, KASAN, lockdep, a hung task; memory
+# that nobody refers to any more, if it has kmemleak).
 #
 # Wants the packages qemu-system-x86 busybox-static cpio kmod e2fsprogs xfsprogs gcc, for UML also
 # flex bison bc; diod to serve 9P in UML. The rest (servers.sh, too) is downloaded into the cache
@@ -50,8 +53,8 @@ usage() {
 	exit 2
 }
 
-stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=768
-programs='' more='' count='' cpus=2 parameters='' multidevs=remap
+stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=''
+programs='' more='' count='' cpus=2 parameters='' multidevs=remap poison=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--stock) stock=1 ;;
@@ -63,6 +66,7 @@ while [ $# -gt 0 ]; do
 	--kill) kill_at=$2 && shift ;;
 	--log) log=$2 && shift ;;
 	--multidevs) multidevs=$2 && shift ;;
+	--poison) poison="slub_debug=FZPU page_poison=1 kfence.sample_interval=20" ;;
 	--timeout) limit=$2 && shift ;;
 	--memory) memory=$2 && shift ;;
 	--disk) more="$more $2" && shift ;;
@@ -77,6 +81,11 @@ done
 [ $# -ge 2 ] || usage
 kernel=$1 script=$2
 shift 2
+case $kernel in
+*-debug) debug=1 poison=page_poison=1 default=2048 ;;
+*) debug='' default=768 ;;
+esac
+: "${memory:=$default}"
 [ -f "$script" ] || die "no such script: $script"
 
 make_disk() { # FILE KIND MB
@@ -112,7 +121,8 @@ prepare_job() { # ARGUMENT...
 	[ -z "$module" ] || cp "$module" "$tmp/job/guest/libfscache.ko" || die "no module"
 	{
 		kind=${kernel%-debug}
-		echo "guest_kind=${kind%-builtin} guest_out=$tmp/guest guest_stock=$stock"
+		echo "guest_kind=${kind%-builtin} guest_debug=$debug guest_out=$tmp/guest"
+		echo "guest_stock=$stock"
 		echo "guest_arguments='$*' guest_limit=$((limit * 4 / 5))"
 		echo "guest_parameters='$parameters'"
 		[ -z "$module" ] ||
@@ -238,15 +248,15 @@ start_qemu() {
 		$(disk server "$keep/server.img") -device virtio-blk-pci,drive=server \
 		$(more_qemu_disks) $(share cached) $(share plain) $(ceph_qemu) \
 		-append "console=ttyS0 loglevel=5 panic=-1 oops=panic no_timer_check tsc=unstable \
-clocksource=acpi_pm mitigations=off nokaslr audit=0 random.trust_cpu=on"
+clocksource=acpi_pm mitigations=off nokaslr audit=0 random.trust_cpu=on $poison"
 }
 
 start_uml() {
-	# shellcheck disable=SC2046 # words
+	# shellcheck disable=SC2046,SC2086 # words
 	exec "$vmlinuz" "mem=${memory}M" "initrd=$tmp/initrd" \
 		"ubda=${uml_cache:-$keep/cache.img}" "ubdb=$keep/server.img" $(more_uml_disks) \
 		"uml_dir=$tmp/" "umid=uml" \
-		con=null con0=null,fd:1 ssl=null loglevel=5 panic=-1 oops=panic
+		con=null con0=null,fd:1 ssl=null loglevel=5 panic=-1 oops=panic $poison
 }
 
 start() {

@@ -7,9 +7,8 @@
 #
 # Takes about 20 minutes of CPU time and 3 GB in the cache folder ($XDG_CACHE_HOME/libfscache-tests,
 # or under ~/.cache). Stopped, it goes on where it was. Its last line is the folder of the kernel:
-# what `make -C FOLDER ARCH=um M=...` takes, with vmlinux in it. --debug has KASAN and lockdep.
+# what `make -C FOLDER ARCH=um M=...` takes, with vmlinux in it. --debug has what uml-debug.config says.
 # $JOBS: how many at once (2).
-# shellcheck disable=SC2086 # words are meant
 
 . "$(dirname "$0")/../lib.sh"
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,12 +17,9 @@ cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libfscache-tests
 [ "$(uname -m)" = x86_64 ] || skip "only tried on x86_64"
 need make gcc flex bison bc apt-get dpkg-deb flock
 
+# (one that others have built with another configuration would look for less)
 kind=
-configs=$here/uml.config
-[ "${1-}" != --debug ] || {
-	kind=-debug
-	configs="$configs $here/uml-debug.config"
-}
+[ "${1-}" != --debug ] || kind=-debug-$(cksum <"$here/uml-debug.config" | cut -d ' ' -f 1)
 
 # Into $cache/linux-source-VERSION, whole or not at all.
 unpack_source() {
@@ -38,6 +34,21 @@ unpack_source() {
 		die "the kernel's source can't be unpacked"
 	mv linux-source-6.12 "$1" || die "no cache folder"
 	cd "$here" || exit 1
+}
+
+configure() {
+	cd "$source" && make ARCH=um O="$folder" defconfig && cd "$folder" &&
+		"$source/scripts/kconfig/merge_config.sh" -m -O . .config "$here/uml.config" &&
+		make ARCH=um olddefconfig
+}
+
+# What it asks for and doesn't get would be missed by nobody.
+configure_debug() {
+	cd "$source" && make ARCH=um O="$folder" KCONFIG_ALLCONFIG="$here/uml-debug.config" \
+		allnoconfig && cd "$folder" || return 1
+	grep '^CONFIG_.*=[^n]' "$here/uml-debug.config" | grep -vxFf .config >missing || return 0
+	sed 's/$/ is not to be had/' missing
+	return 1
 }
 
 make_tmp
@@ -56,11 +67,7 @@ flock 9
 if [ ! -f "$folder/built" ]; then
 	[ -d "$source" ] || unpack_source "$source"
 	{
-		cd "$source" &&
-			make ARCH=um O="$folder" defconfig &&
-			cd "$folder" &&
-			"$source/scripts/kconfig/merge_config.sh" -m -O . .config $configs &&
-			make ARCH=um olddefconfig &&
+		"configure${kind:+_debug}" &&
 			nice -n 10 make ARCH=um -j "${JOBS:-2}" vmlinux modules &&
 			rm -rf root &&
 			make ARCH=um INSTALL_MOD_PATH=root modules_install

@@ -8,6 +8,7 @@
 # shellcheck shell=sh
 
 . /guest/job
+. /guest/complaints.sh
 
 failed=0
 
@@ -311,7 +312,7 @@ load_module() {
 			modprobe "$needed"
 		done
 		# shellcheck disable=SC2086 # words
-		insmod /guest/libfscache.ko $guest_parameters
+		insert libfscache /guest/libfscache.ko $guest_parameters
 	fi || die "the module can't be loaded"
 	[ -c /dev/cachefiles ] || die "the module has no /dev/cachefiles"
 }
