@@ -36,8 +36,8 @@ packages="$packages diod nfs-ganesha nfs-ganesha-vfs rpcbind iproute2 procps val
 packages="$packages gcc-12 make libelf1 libssl3"
 # To boot kernels with it: an emulator, and what a guest consists of.
 packages="$packages qemu-system-x86 busybox-static cpio kmod xz-utils"
-# With --long, to build User Mode Linux.
-long_packages='flex bison bc'
+# With --long, to build User Mode Linux, and packages in a Debian of their own.
+long_packages='flex bison bc mmdebstrap'
 
 missing_packages() {
 	for package in $packages; do
@@ -226,7 +226,7 @@ limit=900
 # --- The parts, in order ---------------------------------------------------------------------
 
 parts='build-gcc build-clang asan tsan kernel filesystems e2e xfstests sim planted crash'
-parts="$parts fuzz coverage"
+parts="$parts fuzz coverage package"
 
 part_build_gcc() {
 	build_in gcc -Dwerror=true && meson_tests gcc --timeout-multiplier "$patience"
@@ -495,6 +495,22 @@ fuzz_build() {
 # Of lib/, by the simulation and the fault loop alone.
 part_coverage() {
 	run_figures coverage sh tests/coverage.sh "$build/coverage"
+}
+
+# Debian's packages, built and installed in fresh Debians; what DKMS made there is booted.
+part_package() {
+	[ -n "$FSC_LONG" ] || return
+	run_test package/debian as_root_if_possible timeout -k 30 "$limit" \
+		sh tests/packaging.sh "$source" "$build/packages"
+	for series in 6.1 6.12; do
+		[ -f "$build/packages/libfscache-$series.ko" ] || {
+			report skip "package/dkms-$series" "DKMS has made no module"
+			continue
+		}
+		run_test "package/dkms-$series" timeout -k 30 "$limit" \
+			sh tests/kernel/run.sh --module "$build/packages/libfscache-$series.ko" \
+			--timeout 3600 "$series" tests/kernel/guest/boot.sh nfs
+	done
 }
 
 # For parts that run what was built with gcc, when they are run alone.

@@ -32,6 +32,14 @@ for program in $(find "$root" -path '*/bin/*' -type f); do
 	find "$root" -path "*/man1/${program##*/}.1*" | grep -q . || fail "$program has no manual"
 done
 [ ! -e "$(find "$root" -name env.h)" ] || fail "env.h is installed, which can't be used there"
+doc=$(find "$root" -path '*/doc/libfscache')
+for page in README.md COPYING LICENSE docs/embedding.md examples/hello.c; do
+	[ -f "$doc/$page" ] || fail "$page is not installed"
+done
+grep -o '](docs/[^)#]*' "$doc/README.md" | cut -c 3- | sort -u >"$tmp/links"
+while read -r page; do
+	[ -f "$doc/$page" ] || fail "the installed README links to $page, which is not there"
+done <"$tmp/links"
 for header in $(find "$root" -path '*/fscache/*.h'); do
 	echo "#include <fscache/${header##*/}>"
 done >"$tmp/all.c"

@@ -26,6 +26,8 @@ while IFS= read -r file; do
 	[ -f "$file" ] || continue
 	case $file in
 	LICENSE | COPYING) continue ;;
+	# formats that have no comments, or are about licences themselves
+	debian/changelog | debian/copyright | debian/source/format | *.README.Debian) continue ;;
 	*.md | *.svg | *.png | *.bin | .gitignore | */corpus/*)
 		grep -Iq "^[^a-zA-Z\`]*$tag" "$file" || continue
 		;;
