@@ -191,7 +191,7 @@ make_root() { # TREE: the guest's whole userspace, with the kernel's modules
 	done
 	copy_program "$cache/cachefilesd/sbin/cachefilesd" . || return 1
 	! diod=$(command -v diod) || copy_program "$diod" . || return 1
-	for program in io cld play churn; do
+	for program in io cld play churn mixed; do
 		gcc -O2 -static -Wall -Wextra -o "bin/$program" "$1/tests/kernel/guest/$program.c" ||
 			return 1
 	done

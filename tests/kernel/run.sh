@@ -25,7 +25,7 @@
 # --poison		memory that was freed is poisoned, and who allocated what is kept: without a
 #			debug kernel, but in that which is used, with two CPUs
 # --timeout SECONDS	(600)
-# --memory MB		(768; 2048 of a debug kernel)
+# --memory MB		(768; 2048 of a debug kernel); of QEMU, below 256: its root is on a disk
 # --cpus N		of QEMU (2)
 # --count		6.1 and 6.12: one CPU whose clock is the instructions it has executed, 1 ns each:
 #			what is measured in CPU time then repeats (guest/speed.sh)
@@ -47,6 +47,7 @@ source=$(cd "$(dirname "$0")/../.." && pwd)
 . "$source/tests/kernel/lib.sh"
 . "$source/tests/kernel/ceph.sh"
 . "$source/tests/kernel/servers.sh"
+. "$source/tests/kernel/disk_root.sh"
 
 usage() {
 	sed -n '/^#	sh /,/^$/s/^#[	 ]\{0,1\}//p' "$source/tests/kernel/run.sh" >&2
@@ -108,6 +109,13 @@ prepare_disks() {
 		die "no disk for the server"
 }
 
+root_on_disk() {
+	case $kernel in
+	uml*) return 1 ;;
+	esac
+	[ "$memory" -lt 256 ]
+}
+
 # The initramfs for this run: the kernel's, and the scripts and the module after it.
 prepare_job() { # ARGUMENT...
 	mkdir -p "$tmp/job/guest"
@@ -135,8 +143,12 @@ prepare_job() { # ARGUMENT...
 	} >"$tmp/job/guest/job"
 	mkdir -p "$tmp/guest"
 	: >"$tmp/guest/out"
-	(cd "$tmp/job" && find . | cpio -o -H newc --quiet) >"$tmp/job.cpio" &&
+	(cd "$tmp/job" && find . | cpio -o -H newc --quiet) >"$tmp/job.cpio" || die "no job"
+	if root_on_disk; then
+		make_disk_root "$initramfs" "$tmp/job.cpio"
+	else
 		cat "$initramfs" "$tmp/job.cpio" >"$tmp/initrd" || die "no initramfs"
+	fi
 }
 
 disk() { # NAME FILE: with what tells of lost power if --log is given
@@ -246,7 +258,9 @@ start_qemu() {
 		-serial "file:$tmp/console" -serial "file:$tmp/guest/out" \
 		$(disk cache "$keep/cache.img") -device virtio-blk-pci,drive=cache \
 		$(disk server "$keep/server.img") -device virtio-blk-pci,drive=server \
-		$(more_qemu_disks) $(share cached) $(share plain) $(ceph_qemu) \
+		$(more_qemu_disks) \
+		$(root_on_disk && disk root "$tmp/root.img" && echo "-device virtio-blk-pci,drive=root") \
+		$(share cached) $(share plain) $(ceph_qemu) \
 		-append "console=ttyS0 loglevel=5 panic=-1 oops=panic no_timer_check tsc=unstable \
 clocksource=acpi_pm mitigations=off nokaslr audit=0 random.trust_cpu=on $poison"
 }

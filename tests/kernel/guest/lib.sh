@@ -11,6 +11,7 @@
 . /guest/complaints.sh
 
 failed=0
+mnt=/mnt
 
 fail() {
 	echo "FAIL: $*"
@@ -266,12 +267,12 @@ mount_uncached() {
 
 mount_nfs() { # OPTION
 	modprobe nfsv4
-	mount -i -t nfs4 -o "vers=4.2,addr=127.0.0.1,clientaddr=127.0.0.1,$1" 127.0.0.1:/ /mnt
+	mount -i -t nfs4 -o "vers=4.2,addr=127.0.0.1,clientaddr=127.0.0.1,$1" 127.0.0.1:/ "$mnt"
 }
 
 mount_9p() { # SOURCE OPTIONS
 	modprobe 9p
-	mount -i -t 9p -o "version=9p2000.L,access=any,msize=65536,$2" "$1" /mnt
+	mount -i -t 9p -o "version=9p2000.L,access=any,msize=65536,$2" "$1" "$mnt"
 }
 
 # (What it mounts is cached without being asked.)
@@ -282,7 +283,7 @@ mount_afs() {
 mount_smb() { # OPTION
 	modprobe cifs
 	mount -i -t cifs -o "ip=127.0.0.1,unc=\\\\127.0.0.1\\srv,user=guest,pass=,vers=3.1.1,$1" \
-		//127.0.0.1/srv /mnt
+		//127.0.0.1/srv "$mnt"
 }
 
 # (A client each, or counters and caches would be one with those of $served.)
