@@ -53,5 +53,4 @@ module_init(fsc_module_init);
 module_exit(fsc_module_exit);
 MODULE_DESCRIPTION("Persistent local cache for network filesystems (a cache backend of fscache)");
 MODULE_AUTHOR("libfscache");
-MODULE_ALIAS("devname:cachefiles");
 MODULE_LICENSE("Dual MIT/GPL");
