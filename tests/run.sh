@@ -294,7 +294,7 @@ kernel_long() {
 			done
 			run_test "kernel/$kernel-$disk-mixed" timeout -k 30 "$limit" \
 				sh tests/kernel/run.sh --cache "$disk" --cpus 4 --timeout 7200 \
-				--memory "$([ "$kernel" = uml-debug ] && echo 768 || echo 256)" \
+				--memory "$([ "$kernel" = uml-debug ] && echo 2048 || echo 256)" \
 				"$kernel" tests/kernel/guest/mixed.sh 5 120 60 nfs 9p
 			run_test "kernel/$kernel-$disk-both" timeout -k 30 $((limit * 2)) \
 				sh tests/kernel/both.sh "$build/gcc" --cache "$disk" "$kernel"
