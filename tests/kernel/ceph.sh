@@ -26,21 +26,22 @@ ceph_says() { # PATTERN ARGUMENT...
 	in_ceph_net timeout 20 ceph --conf "$ceph_folder/ceph.conf" "$@" 2>&1 | grep -q "$pattern"
 }
 
-ceph_do() { # ARGUMENT...
-	in_ceph_net timeout 60 ceph --conf "$ceph_folder/ceph.conf" "$@" >>"$ceph_folder/log" 2>&1 || {
-		tail -n 5 "$ceph_folder/log"
-		die "ceph $*"
-	}
+# Where all is slow, who has just connected may ask the monitor for something before it knows what
+# cluster it is in, and is refused. What is asked for here may be asked for again.
+tried() { # COMMAND...
+	for attempt in 1 2 3; do
+		! "$@" >>"$ceph_folder/log" 2>&1 </dev/null || return 0
+	done
+	die "$* (tried $attempt times): $(tail "$ceph_folder/log")"
 }
 
-# Each goes into the background once it has started, its id in FOLDER/*.pid. (Where all is slow, an
-# OSD may ask the monitor for something before it knows what cluster it is in, and gives up.)
+ceph_do() { # ARGUMENT...
+	tried in_ceph_net timeout 60 ceph --conf "$ceph_folder/ceph.conf" "$@"
+}
+
+# Each goes into the background once it has started, its id in FOLDER/*.pid.
 ceph_daemon() { # KIND ID
-	for attempt in 1 2 3; do
-		! in_ceph_net nice -n 10 "ceph-$1" --conf "$ceph_folder/ceph.conf" -i "$2" \
-			>>"$ceph_folder/log" 2>&1 </dev/null || return 0
-	done
-	die "no ceph-$1 in $attempt attempts: $(tail "$ceph_folder/log")"
+	tried in_ceph_net nice -n 10 "ceph-$1" --conf "$ceph_folder/ceph.conf" -i "$2"
 }
 
 ceph_network() {
@@ -102,9 +103,7 @@ ceph_up() { # FOLDER
 	ceph_monitor "$fsid" || die "no monitor: $(tail "$ceph_folder/log")"
 	ceph_daemon mon a
 	ceph_do osd new "$osd" 0
-	in_ceph_net ceph-osd --conf "$ceph_folder/ceph.conf" -i 0 --mkfs --osd-uuid "$osd" \
-		>>"$ceph_folder/log" 2>&1 ||
-		die "no OSD: $(tail "$ceph_folder/log")"
+	tried in_ceph_net ceph-osd --conf "$ceph_folder/ceph.conf" -i 0 --mkfs --osd-uuid "$osd"
 	ceph_daemon osd 0
 	ceph_daemon mds a
 	ceph_do osd pool create meta 8

@@ -505,6 +505,15 @@ compare_all_cached() { # WHAT
 	reads=$(($(cache_reads) - reads)) kib=$(($(disk_read) - kib))
 	server=$(($(server_read) - server))
 	say "$1: $reads reads of the cache, $kib KiB of its disk; from the server: $server"
+	# (The MDS may not have let it be cached when it was read last; this time it has.)
+	if [ "$protocol" = ceph ] && [ $server -gt 0 ] && [ -z "${once_more-}" ]; then
+		once_more=1
+		settle
+		remount
+		compare_all_cached "$1, once more"
+		once_more=
+		return
+	fi
 	[ $reads -gt 0 ] || fail "$1: fscache has counted no reads"
 	[ $kib -gt 0 ] || fail "$1: nothing was read from the cache's disk"
 	[ $server -le "$(let_off)" ] || fail "$1: the server was asked for bytes"
