@@ -300,6 +300,28 @@ kernel_long() {
 				sh tests/kernel/both.sh "$build/gcc" --cache "$disk" "$kernel"
 		done
 	done
+	for kernel in 6.12 6.1; do
+		kernel_ceph
+	done
+	kernel_others
+}
+
+# (Its servers want packages that are not installed for it: it's skipped without.)
+kernel_ceph() {
+	disk=ext4 protocol=ceph
+	in_guest boot ceph
+	in_guest coherence ceph
+}
+
+# What others find out with whether a filesystem keeps its bytes. In UML, as they take so long.
+kernel_others() {
+	for protocol in nfs 9p; do
+		run_test "kernel/uml-$protocol-stress" timeout -k 30 "$limit" \
+			sh tests/kernel/stress.sh --timeout 3600 uml "${FSC_XFSTESTS-}" $protocol
+	done
+	run_figures kernel/uml-xfstests timeout -k 30 $((limit * 8)) \
+		sh tests/kernel/xfstests.sh --keep "$build/long/kernel-xfstests" \
+		--timeout $((limit * 3)) uml "${FSC_XFSTESTS-}"
 }
 
 kernel_scripts() { # of $kernel, $disk, $protocol

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# xfstests.sh LIMIT TEST... - xfstests' check on cached mounts of NFS (see ../xfstests.sh). A test
+# that takes longer than LIMIT seconds is ended. The disks: Debian, xfstests, what is tested, and
+# scratch.
+# shellcheck shell=sh
+
+. /guest/lib.sh
+. /guest/debian.sh
+
+limit=$1
+shift
+
+# (A server with two filesystems: xfstests wants two that are not the same.)
+serve_two() {
+	set -- $more_disks
+	mkdir -p /srv/test /srv/scratch
+	mount -t ext4 "/dev/$3" /srv/test && mount -t ext4 "/dev/$4" /srv/scratch ||
+		die "no disks to serve"
+	export_nfs /srv/test 1
+	export_nfs /srv/scratch 2
+	chmod 777 /srv/test /srv/scratch
+}
+
+# Ends what check has started for a test that is over its time.
+watch() {
+	while sleep 5; do
+		in_debian /usr/bin/ps -eo pid=,etimes=,args= | while read -r pid seconds words; do
+			case $words in
+			*/bash\ *tests/generic/[0-9]*)
+				[ "$seconds" -lt "$limit" ] || {
+					echo "guest: out of time: $words"
+					end "$pid"
+				}
+				;;
+			esac
+		done
+	done
+}
+
+# With all that it has started, from the leaves.
+end() { # PID
+	for child in $(in_debian /usr/bin/ps -o pid= --ppid "$1"); do
+		end "$child"
+	done
+	kill -9 "$1"
+}
+
+# What was written is read from the cache or the server, not from memory.
+drop() {
+	while sleep 10; do
+		echo 1 >/proc/sys/vm/drop_caches
+	done
+}
+
+debian_up
+serve nfs
+serve_two
+cache_up
+mkdir -p /debian/mnt/test /debian/mnt/scratch /debian/results
+cat >/debian/config <<-'END'
+	export FSTYP=nfs
+	export TEST_DEV=127.0.0.1:/test
+	export TEST_DIR=/mnt/test
+	export SCRATCH_DEV=127.0.0.1:/scratch
+	export SCRATCH_MNT=/mnt/scratch
+	export RESULT_BASE=/results
+	export NFS_MOUNT_OPTIONS='-o vers=4.2,fsc'
+	export MOUNT_OPTIONS='-o vers=4.2,fsc'
+	export TEST_FS_MOUNT_OPTS='-o vers=4.2,fsc'
+END
+watch &
+watcher=$!
+drop &
+dropper=$!
+in_debian /bin/sh -c 'cd /xfstests && HOST_OPTIONS=/config exec ./check "$@"' check "$@"
+kill $watcher $dropper
+for mount in test scratch; do
+	! grep -q " /debian/mnt/$mount " /proc/mounts || umount "/debian/mnt/$mount" ||
+		fail "$mount can't be unmounted"
+done
+say "$(cache_reads) reads of the cache, $(cache_writes) writes; $(disk_read) KiB of its disk"
+cache_down
+finish
