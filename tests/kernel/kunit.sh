@@ -34,7 +34,9 @@ sed 's/^\[[0-9:]*\] //' "$tmp/out"
 tests_wanted >"$tmp/wanted"
 tests_passed >"$tmp/passed"
 diff "$tmp/wanted" "$tmp/passed" || fail "not passed (<), or not known (>)"
-! grep -E 'BUG:|WARNING:|Oops|KASAN|possible (circular|recursive)' "$folder/kunit/test.log" ||
+# (before the tests, UML itself warns that it has no PCI)
+! sed -n '/KTAP version/,$p' "$folder/kunit/test.log" |
+	grep -E 'BUG:|WARNING:|Oops|KASAN|possible (circular|recursive)' ||
 	fail "the kernel complains"
 [ -s "$tmp/wanted" ] || fail "there are no tests"
 echo "$(wc -l <"$tmp/passed") tests passed"
