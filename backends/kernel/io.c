@@ -13,6 +13,7 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
 
@@ -199,14 +200,20 @@ static void start_here(struct fsc_io *io)
 	}
 }
 
+/* What a debug kernel knows of the work ends here: there will be an iocb in its place. */
 static void start_by_worker(struct work_struct *work)
 {
+	destroy_work_on_stack(work);
 	start_here(io_of(container_of(work, struct fsc_kb_io, work)));
 }
 
 static void start_later(struct fsc_io *io)
 {
-	INIT_WORK(&own(io)->work, start_by_worker);
+	/* The core waits for some transfers, which are on its stack. */
+	if (object_is_on_stack(io))
+		INIT_WORK_ONSTACK(&own(io)->work, start_by_worker);
+	else
+		INIT_WORK(&own(io)->work, start_by_worker);
 	queue_work(io->file->kb->wq, &own(io)->work);
 }
 
