@@ -9,9 +9,10 @@ export LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 fsc_failed=0
 
-# skip REASON...: this can't be tried here.
+# skip REASON...: this can't be tried here, nor what comes after it.
 skip() {
 	echo "SKIP: $*"
+	[ "$fsc_failed" = 0 ] || exit 1
 	exit 77
 }
 

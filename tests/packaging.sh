@@ -18,6 +18,8 @@ cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libfscache-tests
 [ "$(id -u)" = 0 ] || skip "needs root"
 need mmdebstrap unshare git dpkg-deb apt-cache modinfo xz
 make_tmp
+# (those of an earlier run would be booted)
+rm -f "$build"/libfscache-*.ko "$build"/*.deb
 
 # --- Two machines ----------------------------------------------------------------------------
 
@@ -150,7 +152,8 @@ check_contents() {
 # Nothing says where it was built.
 check_paths() {
 	for deb in "$build"/*.deb; do
-		mkdir "$tmp/unpacked" && dpkg-deb -R "$deb" "$tmp/unpacked"
+		mkdir "$tmp/unpacked" && dpkg-deb -R "$deb" "$tmp/unpacked" ||
+			die "${deb##*/} can't be unpacked"
 		grep -rlE "/build/libfscache|$tmp|$source" "$tmp/unpacked" >"$tmp/found" &&
 			fail "${deb##*/} has the builder's paths: $(tr '\n' ' ' <"$tmp/found")"
 		rm -rf "$tmp/unpacked"

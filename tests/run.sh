@@ -5,7 +5,7 @@
 #
 #   sh tests/run.sh [--long] [PART...]
 #   sh tests/run.sh --list         the parts
-#   sh tests/run.sh --packages     Debian's names of what all of it takes
+#   sh tests/run.sh [--long] --packages     Debian's names of what it takes
 #
 # On Debian 12, as root or as someone who may use sudo. Without PART, all of them. --long takes the
 # big numbers: new seeds, many more kills and cuts; stopped, it goes on where it was. Nothing is
@@ -37,7 +37,7 @@ packages="$packages gcc-12 make libelf1 libssl3"
 # To boot kernels with it: an emulator, and what a guest consists of.
 packages="$packages qemu-system-x86 busybox-static cpio kmod xz-utils"
 # With --long, to build User Mode Linux, and packages in a Debian of their own.
-long_packages='flex bison bc mmdebstrap'
+long_packages='sparse flex bison bc mmdebstrap'
 
 missing_packages() {
 	for package in $packages; do
@@ -212,11 +212,11 @@ build_steps() { # FOLDER MESON-OPTION...
 # Of all sanitizers: the first finding ends the program, with a status that no test has. (They build
 # without -Dwerror: instrumented code makes gcc see ghosts.)
 sanitizers_strict() {
-	options=halt_on_error=1:exitcode=99:abort_on_error=0
+	sanitizer_options=halt_on_error=1:exitcode=99:abort_on_error=0
 	# (not detect_stack_use_after_return: leaks would be seen on the simulator's stacks)
-	ASAN_OPTIONS=$options:strict_string_checks=1
-	UBSAN_OPTIONS=$options:print_stacktrace=1
-	TSAN_OPTIONS=$options:second_deadlock_stack=1
+	ASAN_OPTIONS=$sanitizer_options:strict_string_checks=1
+	UBSAN_OPTIONS=$sanitizer_options:print_stacktrace=1
+	TSAN_OPTIONS=$sanitizer_options:second_deadlock_stack=1
 	export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 }
 
@@ -339,10 +339,10 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 	*)
 		in_machines crash 20 --cut
 		crash_points 100 100
-		options=--poison
+		guest_options=--poison
 		in_guest play "$protocol" 2000 "$(date +%s)"
 		in_guest load "$protocol" 4
-		options=
+		guest_options=
 		;;
 	esac
 }
@@ -355,14 +355,14 @@ crash_points() { # CUTS KILLS
 		--state "$build/long/$(echo "$crash_name" | tr / -)" "$kernel" "$protocol" "$@"
 }
 
-options=
+guest_options=
 
-in_guest() { # SCRIPT ARGUMENT...: with $options of run.sh's
-	guest=tests/kernel/guest/$1.sh name=kernel/$kernel-$disk-$protocol-$1$options
+in_guest() { # SCRIPT ARGUMENT...: with $guest_options of run.sh's
+	guest=tests/kernel/guest/$1.sh name=kernel/$kernel-$disk-$protocol-$1$guest_options
 	shift
 	# shellcheck disable=SC2086 # words
 	run_test "$name" timeout -k 30 "$limit" \
-		sh tests/kernel/run.sh $options --cache "$disk" --timeout 3600 "$kernel" "$guest" "$@"
+		sh tests/kernel/run.sh $guest_options --cache "$disk" --timeout 3600 "$kernel" "$guest" "$@"
 }
 
 in_machines() { # SCRIPT [ROUNDS [OPTION]]

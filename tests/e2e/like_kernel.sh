@@ -208,13 +208,18 @@ no_versions() {
 mistakes() {
 	begin "mistakes"
 	agreement=:
-	for options in '--like-kernel=' '--cachetag a' '--qids server' '--like-kernel a --qids own' \
-		'--like-kernel a --volume-dev a'; do
+	while read -r named options; do
 		# shellcheck disable=SC2086 # words
-		client $options cat /tree/size-4097
+		client $options cat /tree/size-4097 </dev/null
 		status_is 2
-		says -- '-'
-	done
+		says "$named"
+	done <<-END
+		--like-kernel --like-kernel=
+		--cachetag --cachetag a
+		--qids --qids server
+		--qids --like-kernel a --qids own
+		--volume-dev --like-kernel a --volume-dev a
+	END
 }
 
 make_files

@@ -212,8 +212,10 @@ find_initramfs() {
 	busybox=$(command -v busybox)
 	ldd "$busybox" >/dev/null 2>&1 && skip "busybox-static is not installed"
 	kept "$cache/cachefilesd" unpack_cachefilesd || skip "cachefilesd can't be downloaded"
-	sum=$(cat "$source/tests/kernel/lib.sh" "$source/tests/kernel/guest/"*.c "$busybox" |
-		cksum | cut -d ' ' -f 1)
+	# (also what it has only if it is installed)
+	# shellcheck disable=SC2046 # words
+	sum=$(cat "$source/tests/kernel/lib.sh" "$source/tests/kernel/guest/"*.c "$busybox" \
+		$(command -v diod) | cksum | cut -d ' ' -f 1)
 	initramfs=$kernel_root/initramfs-$sum
 	[ ! -f "$initramfs" ] || return 0
 	# (those of other trees may be in use)

@@ -5,7 +5,7 @@
 #
 #	sh tests/kernel/run.sh [OPTION...] KERNEL SCRIPT [ARGUMENT...]
 #
-# KERNEL	6.1 or 6.12: Debian's stock kernel, emulated by QEMU (10 to 40 s for each boot)
+# KERNEL	6.1 or 6.12: Debian's stock kernel, emulated by QEMU (6 to 30 s for each boot)
 #		uml or uml-debug: User Mode Linux 6.12, debug with what uml-debug.config says (one
 #		CPU; built when first wanted: 20 minutes); uml-builtin: with our module in the kernel
 # SCRIPT	a file of this machine, run there by busybox's sh; it begins with `. /guest/lib.sh`.
@@ -314,10 +314,20 @@ run_machine() {
 	wait "$shown"
 }
 
+# Of what was killed nobody has asked: its console says.
+killed_complains() {
+	. "$source/tests/kernel/guest/complaints.sh" # $pattern
+	cat "$tmp/console" "$tmp/machine" 2>/dev/null | grep -aE "$pattern" |
+		sed 's/^/guest: kernel: /' | grep .
+}
+
 result() {
 	[ -n "$ended" ] || ended=$(sed -n 's/\r//; s/^guest: ended with //p' "$tmp/guest/out")
 	: "${ended:=125}"
-	[ "$ended" != 0 ] || ! grep -q '^guest: kernel: ' "$tmp/guest/out" || ended=99
+	case $ended in
+	0 | 77) ! grep -q '^guest: kernel: ' "$tmp/guest/out" || ended=99 ;;
+	137) ! killed_complains || ended=99 ;;
+	esac
 	case $ended in
 	0 | 77 | 137) ;;
 	*) cat "$tmp/console" "$tmp/machine" 2>/dev/null | tail -n 60 ;;

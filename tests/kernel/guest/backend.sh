@@ -10,11 +10,11 @@ cache_kind=$1 server_promise=$2
 
 judged() { # PROMISE DEVICE KIND OPTIONS
 	mount -t "$3" -o "$4" "/dev/$2" /mnt || die "can't mount $2 with $4"
-	dmesg -c >/dev/null
+	echo "judge $*" >/dev/kmsg
 	insmod /guest/libfscache.ko dir=/mnt kinds=1 && rmmod fsc_backend_test ||
 		fail "$3 with $4 can't be a cache"
 	umount /mnt || fail "the disk is still in use"
-	dmesg | grep -q "libfscache: /: $1 on" || {
+	dmesg | sed -n "/judge $*\$/,\$p" | grep -q "libfscache: /: $1 on" || {
 		fail "$3 with $4 is not judged $1"
 		dmesg | grep libfscache
 	}

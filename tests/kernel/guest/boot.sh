@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# boot.sh PROTOCOL... - what a push takes: each read cold, warm from the cache, after a change on the
+# boot.sh PROTOCOL... - the short form, for each run of tests/run.sh: each read cold, warm from the cache, after a change on the
 # server and one through the mount. The long form is coherence.sh.
 # shellcheck shell=sh
 
@@ -17,7 +17,7 @@ for fs in "$@"; do
 	settle
 	remount
 	compare_all_cached "$fs: warm"
-	umount /mnt
+	umount /mnt || die "can't unmount"
 	forget
 	change_server 2
 	mount_cached
@@ -29,7 +29,7 @@ for fs in "$@"; do
 	settle
 	remount
 	compare_all_cached "$fs: warm after changes"
-	umount /mnt
+	umount /mnt || die "can't unmount"
 done
 cache_down
 finish

@@ -211,7 +211,7 @@ open_device
 bind "max_bytes $((used * 1024 * 4))"
 mount_cached
 compare_all "after a second bind"
-wait_until 20 stat_is online 1
+wait_until 20 stat_is online 1 || fail "not online"
 settle
 stat_is objects_culled 0 || fail "$(stat_of objects_culled) objects were culled for nothing"
 [ "$(objects | wc -l)" -ge "$count" ] || fail "objects are missing"

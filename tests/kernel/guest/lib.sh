@@ -26,6 +26,7 @@ die() {
 
 skip() {
 	echo "SKIP: $*"
+	[ $failed = 0 ] || exit 1
 	exit 77
 }
 
@@ -52,7 +53,7 @@ wait_until() { # SECONDS COMMAND...
 
 # --- The server ------------------------------------------------------------------------------
 
-serve() { # nfs|9p|cifs|ceph: one after the other, too
+serve() { # nfs|9p|cifs|afs|ceph: one after the other, too
 	protocol=$1
 	case $protocol-$guest_kind in
 	9p-uml | nfs-* | cifs-* | afs-*)

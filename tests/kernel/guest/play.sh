@@ -7,6 +7,7 @@
 . /guest/lib.sh
 
 steps=${2:-2000} seed=${3:-1}
+say "$steps steps, seed $seed"
 serve "$1"
 cache_up
 mount_cached

@@ -24,7 +24,8 @@ round() { # NUMBER: of one mount
 	umount /mnt || die "can't unmount"
 	forget
 	[ "$kind" != time ] || for name in $names; do
-		churn below "$served" "$name" $((seed * 10 + $1 + 5)) "$kind"
+		churn below "$served" "$name" $((seed * 10 + $1 + 5)) "$kind" ||
+			fail "churn has failed"
 	done
 }
 
