@@ -11,7 +11,8 @@
  *	debug MASK                                 taken, and ignored: there are tracepoints
  *	unbind                                     not known to cachefilesd
  *
- * Who closes the device ends the cache, as ever, unless `persist` is set, or a signal killed it:
+ * Who closes the device ends the cache that he bound, as ever, unless `persist` is set, or a signal
+ * killed him:
  * then the cache goes on by itself, and the next one that binds the same directory takes it over,
  * and its limits are the ones that count from then on.
  * The core makes room for itself, so the daemon is never asked to.
@@ -218,6 +219,9 @@ static int do_bind(char *args)
 		return -EINVAL;
 	if (control.bound)
 		return -EBUSY;
+	/* One that has withdrawn itself would be bound in vain for ever. */
+	if (control.kc && !fsc_cache_online(control.kc->cache))
+		unbind();
 	err = control.kc ? take_over() : bind_now();
 	if (!err) {
 		control.bound = true;
@@ -374,7 +378,8 @@ static int control_open(struct inode *inode, struct file *file)
 static int control_release(struct inode *inode, struct file *file)
 {
 	mutex_lock(&control.lock);
-	if (!persist && !(current->flags & PF_SIGNALED))
+	/* Who hasn't bound it doesn't end it: he may only have been refused. */
+	if (control.bound && !persist && !(current->flags & PF_SIGNALED))
 		unbind();
 	else if (control.kc)
 		pr_info("%s stays bound\n", control.bound_dir);

@@ -13,6 +13,8 @@
  *   - Of writes while the cookie isn't ours (looked up, unbound) we hear nothing at all. But who
  *     opens to write sets FSCACHE_COOKIE_LOCAL_WRITE, and what is stored of a file that has it when
  *     it is looked up is not believed.
+ *   - Of a truncation by name 9P tells us nothing, or only while its cookie is in use: the inode's
+ *     ctime does, which is remembered while nobody uses the file.
  *
  * 9P knows a file by one label for as long as it has the inode, whatever it writes. What is read
  * after such a change must not be found under that label by others: the server may have a file of
@@ -96,11 +98,34 @@ static bool is_modified(struct inode *inode)
 	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_WRITEBACK);
 }
 
+/* Of 9P only: the others tell us of all that they change. */
+static s64 ctime_of(const struct fsc_kobject *ko, const struct inode *inode)
+{
+	struct timespec64 ctime;
+
+	if (!ko->kv->strict)
+		return 0;
+	ctime = inode_get_ctime(inode);
+	return timespec64_to_ns(&ctime) & LONG_MAX; /* as an xarray keeps it */
+}
+
+/* It has another ctime than when we looked last. */
+static void note_ctime(struct fsc_kobject *ko, s64 ctime)
+{
+	if (ko->ctime && !ko->local)
+		start_anew(ko);
+	WRITE_ONCE(ko->ctime, ctime);
+}
+
 void fsc_kobject_settle(struct fsc_kobject *ko, struct inode *inode)
 {
-	if (!READ_ONCE(ko->local) || is_modified(inode))
+	s64 ctime = ctime_of(ko, inode);
+
+	if (READ_ONCE(ko->ctime) == ctime && (!READ_ONCE(ko->local) || is_modified(inode)))
 		return;
 	mutex_lock(&ko->lock);
+	if (ko->ctime != ctime)
+		note_ctime(ko, ctime);
 	if (ko->local && !is_modified(inode)) {
 		WRITE_ONCE(ko->local, false);
 		start_anew(ko);
@@ -214,6 +239,41 @@ static int open_object(struct fsc_kobject *ko)
 	return fsc_object_open(ko->kv->vol, key, label, READ_ONCE(cookie->object_size), &ko->obj);
 }
 
+/* As many are remembered; what isn't costs no more than what is stored of a file. */
+#define MAX_CTIMES 65536
+
+static void remember_ctime(struct fsc_kobject *ko)
+{
+	struct fsc_kvolume *kv = ko->kv;
+
+	if (!ko->ctime)
+		return;
+	if (atomic_inc_return(&kv->nr_ctimes) > MAX_CTIMES) {
+		/* Most are of cookies that are gone: nobody told us. */
+		xa_destroy(&kv->ctimes);
+		atomic_set(&kv->nr_ctimes, 1);
+	}
+	xa_store(&kv->ctimes, ko->cookie->debug_id, xa_mk_value(ko->ctime), GFP_KERNEL);
+}
+
+/* False: it was in use before, and what its file's ctime was then isn't known. */
+static bool recall_ctime(struct fsc_kobject *ko)
+{
+	void *entry = xa_erase(&ko->kv->ctimes, ko->cookie->debug_id);
+
+	if (!entry)
+		return !READ_ONCE(ko->cookie->unused_at);
+	atomic_dec(&ko->kv->nr_ctimes);
+	ko->ctime = xa_to_value(entry);
+	return true;
+}
+
+static bool may_have_changed(struct fsc_kobject *ko)
+{
+	return test_bit(FSCACHE_COOKIE_LOCAL_WRITE, &ko->cookie->flags) ||
+	       (ko->kv->strict && !recall_ctime(ko));
+}
+
 bool fsc_kobject_lookup(struct fscache_cookie *cookie)
 {
 	struct fsc_kobject *ko = new_object(cookie->volume->cache_priv, cookie);
@@ -222,7 +282,7 @@ bool fsc_kobject_lookup(struct fscache_cookie *cookie)
 	if (!ko)
 		return false;
 	err = open_object(ko);
-	if (!err && test_bit(FSCACHE_COOKIE_LOCAL_WRITE, &cookie->flags))
+	if (!err && may_have_changed(ko))
 		fsc_kobject_modified(ko);
 	attach(ko);
 	trace_libfscache_lookup(cookie, err);
@@ -239,6 +299,20 @@ bool fsc_kobject_lookup(struct fscache_cookie *cookie)
 }
 
 /* --- Withdrawal ------------------------------------------------------------------------------- */
+
+/*
+ * Is what is stored to go? Not to be found again is what has nobody's label; what was to give room;
+ * a file whose label may stay the same when it is changed, while nobody tells us; and what was opened
+ * for writing when we couldn't yet hear of it.
+ */
+static bool is_to_go(struct fsc_kobject *ko)
+{
+	struct fscache_cookie *cookie = ko->cookie;
+
+	return ko->nameless || ko->given_up || test_bit(FSCACHE_COOKIE_RETIRED, &cookie->flags) ||
+	       (ko->kv->strict && atomic_read(&cookie->n_active)) ||
+	       (FSC_OPEN_TO_WRITE_IS_KNOWN && test_bit(FSCACHE_COOKIE_LOCAL_WRITE, &cookie->flags));
+}
 
 /* What is done to the file from now on we are not told; nor are we of who opens it to write while
  * fscache withdraws it for us. */
@@ -257,14 +331,17 @@ void fsc_kobject_withdraw(struct fscache_cookie *cookie)
 {
 	struct fsc_kobject *ko = cookie->cache_priv;
 	struct fsc_kcache *kc = ko->kv->kc;
+	bool retire;
 
 	trace_libfscache_withdraw(cookie);
 	spin_lock(&kc->lock);
 	list_del_init(&ko->node);
 	spin_unlock(&kc->lock);
+	retire = is_to_go(ko);
+	if (!retire)
+		remember_ctime(ko);
 	note_uses(ko);
-	fsc_object_close(ko->obj, NULL,
-			 ko->nameless || test_bit(FSCACHE_COOKIE_RETIRED, &cookie->flags));
+	fsc_object_close(ko->obj, NULL, retire);
 	xa_destroy(&ko->promised);
 	mutex_destroy(&ko->lock);
 	kfree(ko);

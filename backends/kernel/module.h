@@ -60,6 +60,8 @@ struct fsc_kvolume {
 	struct fscache_volume *cookie;
 	struct fsc_volume *vol;
 	bool strict; /* a file may change and its coherency data not */
+	struct xarray ctimes; /* strict: of cookies that nobody uses any more, by debug_id */
+	atomic_t nr_ctimes;
 };
 
 struct fsc_kobject {
@@ -73,6 +75,7 @@ struct fsc_kobject {
 	struct mutex lock;
 	bool local;             /* being written to by this machine: uncached until that has ended */
 	unsigned long local_at; /* jiffies of the last sign of it */
+	s64 ctime;              /* the inode's, in ns, when it was looked at last; 0: not yet */
 	bool nameless;          /* stored under a label that no netfs ever says */
 	u32 turn;               /* counts what makes promises void; read without the lock */
 	u8 label_len;

@@ -63,7 +63,8 @@ static bool will_upload(struct netfs_cache_resources *cres)
  */
 static void foresee(struct fsc_kobject *ko, struct netfs_cache_resources *cres)
 {
-	if (ko->kv->strict && !READ_ONCE(ko->local) && will_upload(cres))
+	/* (also if that is known: it may be known before it is gone) */
+	if (ko->kv->strict && will_upload(cres))
 		fsc_kobject_modified(ko);
 }
 

@@ -4,8 +4,8 @@
  *
  * The core culls what isn't open. When that isn't enough and something couldn't be stored, what
  * nobody uses but fscache still has open is withdrawn, and then what is in use, the largest first:
- * it is closed, and may be culled like the others. A file in use is uncached from then on until it
- * is opened again: to begin anew at once would only fill the disk again.
+ * what is stored of it goes. A file in use is uncached from then on until it is opened again: to
+ * begin anew at once would only fill the disk again. What is being written to has nothing stored.
  */
 #include "module.h"
 #include "trace.h"
@@ -31,7 +31,8 @@ static struct fscache_cookie *choose(struct fsc_kcache *kc)
 
 	spin_lock(&kc->lock);
 	list_for_each_entry(ko, &kc->objects, node)
-		if (!ko->given_up && (!best || is_better(ko, best)))
+		if (!ko->given_up && !READ_ONCE(ko->local) &&
+		    (!best || is_better(ko, best)))
 			best = ko;
 	if (best) {
 		best->given_up = true;

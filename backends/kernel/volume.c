@@ -23,6 +23,9 @@ static bool is_strict(const char *key)
 	const char *at, *next;
 	bool found = false;
 
+	/* Its operations are not of the netfs library, as will_upload() takes them to be. */
+	if (len == strlen("erofs") && !memcmp(key, "erofs", len))
+		return false;
 	kernel_param_lock(THIS_MODULE);
 	for (at = strict_removal; !found && at && *at; at = next) {
 		size_t n = strcspn(at, ",\n");
@@ -52,8 +55,10 @@ void fsc_kvolume_acquire(struct fscache_volume *vcookie)
 	struct fsc_kvolume *kv = kzalloc(sizeof(*kv), GFP_KERNEL);
 	int err = -ENOMEM;
 
-	if (kv)
+	if (kv) {
+		xa_init(&kv->ctimes);
 		err = open_volume(kc, vcookie, kv);
+	}
 	trace_libfscache_volume(vcookie, err);
 	if (err) {
 		kfree(kv);
@@ -76,6 +81,7 @@ static void let_go(struct fsc_kvolume *kv, bool retire)
 	struct fsc_kcache *kc = kv->kc;
 
 	kv->cookie->cache_priv = NULL;
+	xa_destroy(&kv->ctimes);
 	fsc_volume_relinquish(kv->vol, retire);
 	kfree(kv);
 	/* What is waited on here is an address: it may be freed in between. */

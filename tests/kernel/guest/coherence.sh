@@ -58,6 +58,42 @@ settle
 remount
 compare_all_cached "warm after writes"
 
+nobody_uses() {
+	grep -q '^LRU .* n=0 ' /proc/fs/fscache/stats
+}
+
+# Not all netfses tell the cache of it: what was stored would be where there are zeroes now.
+cut_by_name() { # WHEN
+	io cut /mnt/size-65536 4096 65536
+	sync
+	echo 1 >/proc/sys/vm/drop_caches # its inode stays
+	compare_all "cut and grown by name, $1"
+}
+
+say "cut and grown by name"
+exec 3</mnt/size-65536
+compare_all "before it is cut"
+settle
+echo 1 >/proc/sys/vm/drop_caches
+cut_by_name "while it is open"
+exec 3<&-
+io put /mnt/size-65536 0 65536 9
+sync
+remount
+compare_all "written anew"
+settle
+echo 1 >/proc/sys/vm/drop_caches
+exec 3</mnt/size-65536
+io sum /mnt/size-65536 >/dev/null
+settle
+exec 3<&-
+wait_until 40 nobody_uses || fail "cookies that nobody uses stay in use"
+echo 1 >/proc/sys/vm/drop_caches
+cut_by_name "when nobody had used it for long"
+# (a server without versions would let what is stored be taken for it by the next mount)
+io put /mnt/size-65536 0 65536 10
+sync
+
 say "both"
 io put /mnt/size-4194304 3000000 70000 5
 umount /mnt

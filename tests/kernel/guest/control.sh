@@ -280,6 +280,9 @@ kill -9 "$daemon"
 wait "$daemon"
 cache_is_active || fail "the cache ended with a daemon that was killed"
 compare_all "after the daemon was killed"
+open_device
+close_device
+cache_is_active || fail "who hasn't bound it has ended it"
 start_daemon
 cache_is_active || fail "a second daemon can't take the cache over"
 compare_all "with a second daemon"

@@ -9,6 +9,7 @@
  *	io sum FILE...			a hash, the size and the name of each
  *	io readmany DIR COUNT		the same for DIR/0 and so on
  *	io rand FILE COUNT SEED		COUNT reads of 4 KiB, anywhere
+ *	io cut FILE SIZE...		truncate(2), by name, to one size after the other
  *	io same A B COUNT SEED		COUNT reads anywhere, of any length, of both: fails if they differ
  *	io hold FILE...			opens each, says "held", and has them open until it is killed
  *	io say TEXT			TEXT, without an end of line, in one write to standard output
@@ -185,6 +186,13 @@ static void compare(char **paths, uint64_t count, uint64_t seed)
 	}
 }
 
+static void cut(const char *path, char **sizes, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (truncate(path, (off_t)number(sizes[i])) != 0)
+			fail(path);
+}
+
 static void hold(char **paths, int count)
 {
 	for (int i = 0; i < count; i++)
@@ -211,7 +219,9 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
 
-	if (!strcmp(what, "fill") && argc == 5)
+	if (!strcmp(what, "cut") && argc > 3)
+		cut(argv[2], argv + 3, argc - 3);
+	else if (!strcmp(what, "fill") && argc == 5)
 		put(argv[2], O_CREAT | O_TRUNC, 0, number(argv[3]), number(argv[4]));
 	else if (!strcmp(what, "put") && argc == 6)
 		put(argv[2], 0, (off_t)number(argv[3]), number(argv[4]), number(argv[5]));
