@@ -13,8 +13,9 @@
  *   - Of writes while the cookie isn't ours (looked up, unbound) we hear nothing at all. But who
  *     opens to write sets FSCACHE_COOKIE_LOCAL_WRITE, and what is stored of a file that has it when
  *     it is looked up is not believed.
- *   - Of a truncation by name 9P tells us nothing, or only while its cookie is in use: the inode's
- *     ctime does, which is remembered while nobody uses the file.
+ *   - Of a truncation by name NFS tells us nothing, and 9P only while its cookie is in use, or not
+ *     at all: the inode's ctime does, which for 9P is remembered while nobody uses the file. (When an
+ *     NFS file is used again it has another label.)
  *
  * 9P knows a file by one label for as long as it has the inode, whatever it writes. What is read
  * after such a change must not be found under that label by others: the server may have a file of
@@ -98,14 +99,10 @@ static bool is_modified(struct inode *inode)
 	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_WRITEBACK);
 }
 
-/* Of 9P only: the others tell us of all that they change. */
-static s64 ctime_of(const struct fsc_kobject *ko, const struct inode *inode)
+static s64 ctime_of(const struct inode *inode)
 {
-	struct timespec64 ctime;
+	struct timespec64 ctime = inode_get_ctime(inode);
 
-	if (!ko->kv->strict)
-		return 0;
-	ctime = inode_get_ctime(inode);
 	return timespec64_to_ns(&ctime) & LONG_MAX; /* as an xarray keeps it */
 }
 
@@ -119,7 +116,7 @@ static void note_ctime(struct fsc_kobject *ko, s64 ctime)
 
 void fsc_kobject_settle(struct fsc_kobject *ko, struct inode *inode)
 {
-	s64 ctime = ctime_of(ko, inode);
+	s64 ctime = ctime_of(inode);
 
 	if (READ_ONCE(ko->ctime) == ctime && (!READ_ONCE(ko->local) || is_modified(inode)))
 		return;
@@ -246,7 +243,7 @@ static void remember_ctime(struct fsc_kobject *ko)
 {
 	struct fsc_kvolume *kv = ko->kv;
 
-	if (!ko->ctime)
+	if (!ko->kv->strict || !ko->ctime)
 		return;
 	if (atomic_inc_return(&kv->nr_ctimes) > MAX_CTIMES) {
 		/* Most are of cookies that are gone: nobody told us. */
