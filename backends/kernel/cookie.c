@@ -14,8 +14,8 @@
  *     opens to write sets FSCACHE_COOKIE_LOCAL_WRITE, and what is stored of a file that has it when
  *     it is looked up is not believed.
  *   - Of a truncation by name NFS tells us nothing, and 9P only while its cookie is in use, or not
- *     at all: the inode's ctime does, which for 9P is remembered while nobody uses the file. (When an
- *     NFS file is used again it has another label.)
+ *     at all: the inode's ctime does, which is remembered while nobody uses the file, as its cookie
+ *     may still have the old label when it is used again.
  *
  * 9P knows a file by one label for as long as it has the inode, whatever it writes. What is read
  * after such a change must not be found under that label by others: the server may have a file of
@@ -243,7 +243,7 @@ static void remember_ctime(struct fsc_kobject *ko)
 {
 	struct fsc_kvolume *kv = ko->kv;
 
-	if (!ko->kv->strict || !ko->ctime)
+	if (!ko->ctime)
 		return;
 	if (atomic_inc_return(&kv->nr_ctimes) > MAX_CTIMES) {
 		/* Most are of cookies that are gone: nobody told us. */
@@ -268,7 +268,7 @@ static bool recall_ctime(struct fsc_kobject *ko)
 static bool may_have_changed(struct fsc_kobject *ko)
 {
 	return test_bit(FSCACHE_COOKIE_LOCAL_WRITE, &ko->cookie->flags) ||
-	       (ko->kv->strict && !recall_ctime(ko));
+	       !recall_ctime(ko);
 }
 
 bool fsc_kobject_lookup(struct fscache_cookie *cookie)

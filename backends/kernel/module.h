@@ -60,7 +60,7 @@ struct fsc_kvolume {
 	struct fscache_volume *cookie;
 	struct fsc_volume *vol;
 	bool strict; /* a file may change and its coherency data not */
-	struct xarray ctimes; /* strict: of cookies that nobody uses any more, by debug_id */
+	struct xarray ctimes; /* of cookies that nobody uses any more, by debug_id */
 	atomic_t nr_ctimes;
 };
 
@@ -132,6 +132,8 @@ static inline struct fsc_kobject *fsc_kop_object(struct netfs_cache_resources *c
 {
 	return fscache_cres_cookie(cres)->cache_priv;
 }
+/* Nothing has been begun anew since it was pinned. */
+bool fsc_kop_is_current(struct fsc_gen *gen);
 /* Invalidated since the operation began? Its worker may not have come to us yet. */
 static inline bool fsc_kop_is_stale(struct netfs_cache_resources *cres)
 {

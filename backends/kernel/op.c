@@ -108,7 +108,7 @@ struct fsc_gen *fsc_kop_gen(struct netfs_cache_resources *cres, enum fscache_wan
 
 /* --- Where are the bytes? --------------------------------------------------------------------- */
 
-static bool is_current(struct fsc_gen *gen)
+bool fsc_kop_is_current(struct fsc_gen *gen)
 {
 	return fsc_gen_unchanged(gen, fsc_gen_change(gen));
 }
@@ -119,7 +119,7 @@ static struct fsc_gen *gen_for(struct netfs_cache_resources *cres, u64 i_size)
 	struct fsc_gen *gen = fsc_kop_gen(cres, FSCACHE_WANT_READ);
 
 	/* The granule with the object's end holds nothing of a file that goes on there. */
-	if (!gen || fsc_kop_is_stale(cres) || !is_current(gen) ||
+	if (!gen || fsc_kop_is_stale(cres) || !fsc_kop_is_current(gen) ||
 	    fsc_object_size(fsc_kop_object(cres)->obj) != i_size)
 		return NULL;
 	return gen;
@@ -167,7 +167,7 @@ static bool follows_a_miss(struct netfs_cache_resources *cres, u64 start, u64 re
 	struct fsc_gen *gen = cres->cache_priv2;
 	u64 end;
 
-	return FSC_PAGES_ARE_KEPT_WHOLE && gen && start > request && is_current(gen) &&
+	return FSC_PAGES_ARE_KEPT_WHOLE && gen && start > request && fsc_kop_is_current(gen) &&
 	       !fsc_gen_run(gen, round_down(start - 1, FSC_GRANULE_SIZE), start, &end);
 }
 

@@ -7,6 +7,8 @@
  * server's, and a read that comes after it is noted as a promise (promise.c).
  */
 #include <linux/completion.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/slab.h>
 
 #include "module.h"
@@ -97,6 +99,18 @@ static bool fits(struct netfs_cache_resources *cres, loff_t pos, size_t len)
 	       READ_ONCE(fscache_cres_cookie(cres)->object_size) == size;
 }
 
+/* Who reads page by page asks nothing before; the page is locked, and so its file's. */
+static void settle(struct netfs_cache_resources *cres, const struct iov_iter *iter)
+{
+	struct address_space *mapping;
+
+	if (!iov_iter_is_bvec(iter))
+		return;
+	mapping = folio_mapping(page_folio(iter->bvec->bv_page));
+	if (mapping)
+		fsc_kobject_settle(fsc_kop_object(cres), mapping->host);
+}
+
 int fsc_kread(struct netfs_cache_resources *cres, loff_t pos, struct iov_iter *iter,
 	      enum netfs_read_from_hole hole, netfs_io_terminated_t done, void *priv)
 {
@@ -104,7 +118,9 @@ int fsc_kread(struct netfs_cache_resources *cres, loff_t pos, struct iov_iter *i
 	size_t len = iov_iter_count(iter);
 	int ret = -ENOBUFS;
 
-	if (gen && !fsc_kop_is_stale(cres) && fits(cres, pos, len))
+	if (gen && !done)
+		settle(cres, iter);
+	if (gen && fsc_kop_is_current(gen) && !fsc_kop_is_stale(cres) && fits(cres, pos, len))
 		ret = read_gen(gen, cres, pos, iter, done, priv);
 	if (!done) {
 		if (ret < 0 && gen && !fsc_kop_is_stale(cres))
