@@ -5,8 +5,9 @@
  * None of the netfses in the kernel can prove to us that nobody else changed a file that it wrote
  * to (I10). So the first local change that we hear of throws away what is stored, and the object
  * stays uncached until nobody has the file open for writing and all that was written is on the
- * server: the inode says so. Who reads page by page doesn't show us an inode; there every use of the
- * cookie must have ended that was there at the last sign of a change. On what we hear:
+ * server: the inode says so. Who reads page by page shows us one only where something is stored;
+ * there every use of the cookie must have ended that was there at the last sign of a change. On what
+ * we hear:
  *   - Writes through the page cache are told to us, and nothing else is, where the netfs library
  *     has its own bypassing of it (there an invalidation comes with each). Elsewhere a file that is
  *     open for writing may be changed past us, and is uncached from the open.
@@ -250,7 +251,9 @@ static void remember_ctime(struct fsc_kobject *ko)
 		xa_destroy(&kv->ctimes);
 		atomic_set(&kv->nr_ctimes, 1);
 	}
-	xa_store(&kv->ctimes, ko->cookie->debug_id, xa_mk_value(ko->ctime), GFP_KERNEL);
+	/* (what was there, or an error) */
+	if (xa_store(&kv->ctimes, ko->cookie->debug_id, xa_mk_value(ko->ctime), GFP_KERNEL))
+		atomic_dec(&kv->nr_ctimes);
 }
 
 /* False: it was in use before, and what its file's ctime was then isn't known. */
@@ -267,8 +270,9 @@ static bool recall_ctime(struct fsc_kobject *ko)
 
 static bool may_have_changed(struct fsc_kobject *ko)
 {
-	return test_bit(FSCACHE_COOKIE_LOCAL_WRITE, &ko->cookie->flags) ||
-	       !recall_ctime(ko);
+	bool known = recall_ctime(ko);
+
+	return !known || test_bit(FSCACHE_COOKIE_LOCAL_WRITE, &ko->cookie->flags);
 }
 
 bool fsc_kobject_lookup(struct fscache_cookie *cookie)
