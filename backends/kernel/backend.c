@@ -169,7 +169,7 @@ static int op_lock(struct fsc_backend *be)
 	return err;
 }
 
-static int op_space(struct fsc_backend *be, struct fsc_space *out)
+static int fsc_kb_space(struct fsc_backend *be, struct fsc_space *out)
 {
 	struct fsc_kb *kb = fsc_kb_of(be);
 	struct fsc_kb_scope scope = fsc_kb_enter(kb);
@@ -188,6 +188,7 @@ static int op_space(struct fsc_backend *be, struct fsc_space *out)
 	};
 	return 0;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_space, ERRNO);
 
 static int op_sync_fs(struct fsc_backend *be)
 {
@@ -231,7 +232,7 @@ static const struct fsc_backend_ops ops = {
 	.name = "kernel",
 	.close = op_close,
 	.lock = op_lock,
-	.space = op_space,
+	.space = fsc_kb_space,
 	.sync_fs = op_sync_fs,
 	.dir_open = fsc_kb_dir_open,
 	.dir_close = fsc_kb_dir_close,

@@ -9,6 +9,7 @@
 #ifndef FSC_KERNEL_COMPAT_H
 #define FSC_KERNEL_COMPAT_H
 
+#include <linux/error-injection.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/namei.h>
@@ -17,6 +18,15 @@
 #ifdef FSC_HAVE_FILELOCK_H
 #include <linux/filelock.h>
 #endif
+
+/* --- Injected errors ------------------------------------------------------------------------- */
+
+/*
+ * What ALLOW_ERROR_INJECTION() names can be told to fail: by fail_function in kernels that have it
+ * (FAIL_FUNCTION), by a kprobe that returns in its place in others. So all calls must lead there, and
+ * those that the compiler might turn into something else are marked.
+ */
+#define fsc_may_fail noinline __noclone
 
 /* --- Mounts whose owners are mapped: ours is not ---------------------------------------------- */
 

@@ -201,7 +201,8 @@ bool fsc_kobject_invalidate(struct fscache_cookie *cookie)
 
 /* --- Look-up ---------------------------------------------------------------------------------- */
 
-static struct fsc_kobject *new_object(struct fsc_kvolume *kv, struct fscache_cookie *cookie)
+static fsc_may_fail struct fsc_kobject *fsc_kobject_new(struct fsc_kvolume *kv,
+							struct fscache_cookie *cookie)
 {
 	struct fsc_kobject *ko = kzalloc(sizeof(*ko), GFP_KERNEL);
 
@@ -214,6 +215,7 @@ static struct fsc_kobject *new_object(struct fsc_kvolume *kv, struct fscache_coo
 	note_label(ko);
 	return ko;
 }
+ALLOW_ERROR_INJECTION(fsc_kobject_new, NULL);
 
 /* From here on it is fscache's, which gives it back by a withdrawal, also if it can't be opened. */
 static void attach(struct fsc_kobject *ko)
@@ -277,7 +279,7 @@ static bool may_have_changed(struct fsc_kobject *ko)
 
 bool fsc_kobject_lookup(struct fscache_cookie *cookie)
 {
-	struct fsc_kobject *ko = new_object(cookie->volume->cache_priv, cookie);
+	struct fsc_kobject *ko = fsc_kobject_new(cookie->volume->cache_priv, cookie);
 	int err;
 
 	if (!ko)

@@ -79,6 +79,7 @@ int fsc_kb_dir_open(struct fsc_backend *be, struct fsc_dir *parent, const char *
 	*out = dir;
 	return 0;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_dir_open, ERRNO);
 
 void fsc_kb_dir_close(struct fsc_dir *dir)
 {
@@ -192,6 +193,7 @@ int fsc_kb_dir_next(struct fsc_dir *dir, uint64_t *pos, char *name, size_t size)
 	name[e->len] = 0;
 	return 1;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_dir_next, ERRNO);
 
 /* --- Names ------------------------------------------------------------------------------------ */
 
@@ -289,6 +291,7 @@ leave:
 	fsc_kb_leave(scope);
 	return err;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_rename, ERRNO);
 
 int fsc_kb_remove_dir(struct fsc_dir *dir, const char *name)
 {

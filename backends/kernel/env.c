@@ -5,6 +5,7 @@
 #define pr_fmt(fmt) "libfscache: " fmt
 
 #include <linux/crc32c.h>
+#include <linux/error-injection.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/llist.h>
@@ -24,11 +25,13 @@ void *fsc_zalloc(size_t size)
 {
 	return kvzalloc(size, GFP_NOFS | __GFP_NOWARN);
 }
+ALLOW_ERROR_INJECTION(fsc_zalloc, NULL);
 
 void *fsc_zalloc_nowait(size_t size)
 {
 	return kzalloc(size, GFP_NOWAIT | __GFP_NOWARN);
 }
+ALLOW_ERROR_INJECTION(fsc_zalloc_nowait, NULL);
 
 static LLIST_HEAD(fsc_unmapped);
 
@@ -60,6 +63,7 @@ void *fsc_io_alloc(size_t size)
 
 	return ptr ? ptr : __vmalloc(size, GFP_NOFS | __GFP_NOWARN);
 }
+ALLOW_ERROR_INJECTION(fsc_io_alloc, NULL);
 
 void fsc_io_free(void *ptr, size_t size)
 {

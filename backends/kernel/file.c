@@ -50,6 +50,7 @@ int fsc_kb_file_open(struct fsc_dir *dir, const char *name, struct fsc_file **ou
 	fsc_kb_leave(scope);
 	return new_file(dir->kb, file, out);
 }
+ALLOW_ERROR_INJECTION(fsc_kb_file_open, ERRNO);
 
 void fsc_kb_file_close(struct fsc_file *file)
 {
@@ -86,6 +87,7 @@ int fsc_kb_tmpfile(struct fsc_dir *dir, uint64_t size, struct fsc_file **out)
 		fsc_kb_file_close(*out);
 	return err;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_tmpfile, ERRNO);
 
 int fsc_kb_commit(struct fsc_file *file, struct fsc_dir *dir, const char *name)
 {
@@ -105,6 +107,7 @@ leave:
 	fsc_kb_leave(scope);
 	return err;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_commit, ERRNO);
 
 /* --- Names that exist ------------------------------------------------------------------------- */
 
@@ -140,6 +143,7 @@ leave:
 	fsc_kb_leave(scope);
 	return err;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_unlink, ERRNO);
 
 int fsc_kb_stat(struct fsc_file *file, struct fsc_stat *out)
 {
@@ -149,6 +153,7 @@ int fsc_kb_stat(struct fsc_file *file, struct fsc_stat *out)
 	fsc_kb_leave(scope);
 	return err;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_stat, ERRNO);
 
 static void set_atime(struct fsc_file *file)
 {
@@ -193,12 +198,13 @@ static int do_resize(void *arg)
 	return err;
 }
 
-int fsc_kb_resize(struct fsc_file *file, uint64_t size)
+fsc_may_fail int fsc_kb_resize(struct fsc_file *file, uint64_t size)
 {
 	struct resize r = { .file = file, .size = (loff_t)size };
 
 	return fsc_kb_unlimited(file->kb, do_resize, &r);
 }
+ALLOW_ERROR_INJECTION(fsc_kb_resize, ERRNO);
 
 int fsc_kb_punch(struct fsc_file *file, uint64_t pos, uint64_t len)
 {
@@ -209,6 +215,7 @@ int fsc_kb_punch(struct fsc_file *file, uint64_t pos, uint64_t len)
 	fsc_kb_leave(scope);
 	return err;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_punch, ERRNO);
 
 int fsc_kb_sync(struct fsc_file *file, bool data_only)
 {
@@ -218,3 +225,4 @@ int fsc_kb_sync(struct fsc_file *file, bool data_only)
 	fsc_kb_leave(scope);
 	return err;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_sync, ERRNO);

@@ -134,7 +134,7 @@ static void completed(struct kiocb *iocb, long ret)
 
 /* --- Starts ----------------------------------------------------------------------------------- */
 
-static ssize_t transfer(struct kiocb *iocb, struct iov_iter *it)
+static fsc_may_fail ssize_t fsc_kb_transfer(struct kiocb *iocb, struct iov_iter *it)
 {
 	ssize_t ret;
 
@@ -146,6 +146,7 @@ static ssize_t transfer(struct kiocb *iocb, struct iov_iter *it)
 		fsc_write_ended_at_once(iocb);
 	return ret;
 }
+ALLOW_ERROR_INJECTION(fsc_kb_transfer, ERRNO);
 
 /* Once -EIOCBQUEUED was returned, @io may be gone. */
 static ssize_t submit(struct fsc_io *io)
@@ -165,7 +166,7 @@ static ssize_t submit(struct fsc_io *io)
 		.ki_complete = io->flags & FSC_IO_MAY_BLOCK ? NULL : completed,
 		.ki_ioprio = get_current_ioprio(),
 	};
-	return transfer(&x->iocb, &it);
+	return fsc_kb_transfer(&x->iocb, &it);
 }
 
 static bool interrupted(ssize_t ret)
@@ -255,6 +256,6 @@ int fsc_kb_transfer_page(struct file *file, struct page *page, bool write)
 	ssize_t ret;
 
 	iov_iter_bvec(&it, write ? ITER_SOURCE : ITER_DEST, &bvec, 1, PAGE_SIZE);
-	ret = transfer(&iocb, &it);
+	ret = fsc_kb_transfer(&iocb, &it);
 	return ret < 0 ? (int)ret : ret == PAGE_SIZE ? 0 : -EIO;
 }

@@ -34,6 +34,12 @@ struct fsc_kkeep {
 	struct completion waited;
 };
 
+static fsc_may_fail struct fsc_kkeep *fsc_kkeep_new(void)
+{
+	return kzalloc(sizeof(struct fsc_kkeep), GFP_NOFS | __GFP_NOWARN);
+}
+ALLOW_ERROR_INJECTION(fsc_kkeep_new, NULL);
+
 static void free_keep(struct fsc_kkeep *keep)
 {
 	struct part *part;
@@ -172,7 +178,7 @@ static int keep_range(struct fsc_gen *gen, struct netfs_cache_resources *cres, l
 
 	if (start >= end)
 		return -ENOBUFS;
-	keep = kzalloc(sizeof(*keep), GFP_NOFS | __GFP_NOWARN);
+	keep = fsc_kkeep_new();
 	if (!keep)
 		return -ENOMEM;
 	keep->iter = *iter;

@@ -56,6 +56,7 @@ bool fsc_promise(struct fsc_kobject *ko, u64 pos, u64 end)
 	} while (xas_nomem(&xas, GFP_NOFS | __GFP_NOWARN));
 	return !xas_error(&xas);
 }
+ALLOW_ERROR_INJECTION(fsc_promise, NULL);
 
 /* The first in [first, last] that has @note, or last + 1. The xarray's lock. */
 static unsigned long find(struct xa_state *xas, unsigned long last, const void *note)

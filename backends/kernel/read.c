@@ -59,10 +59,16 @@ static void read_done(struct fsc_gio *gio, int64_t ret)
 	done(priv, ret, true);
 }
 
+static fsc_may_fail struct fsc_kread *fsc_kread_new(void)
+{
+	return kzalloc(sizeof(struct fsc_kread), GFP_NOFS | __GFP_NOWARN);
+}
+ALLOW_ERROR_INJECTION(fsc_kread_new, NULL);
+
 static int read_gen(struct fsc_gen *gen, struct netfs_cache_resources *cres, loff_t pos,
 		    struct iov_iter *iter, netfs_io_terminated_t done, void *priv)
 {
-	struct fsc_kread *rd = kzalloc(sizeof(*rd), GFP_NOFS | __GFP_NOWARN);
+	struct fsc_kread *rd = fsc_kread_new();
 	s64 ret = 0;
 
 	if (!rd)

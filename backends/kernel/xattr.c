@@ -48,11 +48,13 @@ int fsc_kb_xattr_get(struct fsc_file *file, const char *name, void *buf, size_t 
 {
 	return get(file->kb, file->file->f_path.dentry, name, buf, size);
 }
+ALLOW_ERROR_INJECTION(fsc_kb_xattr_get, ERRNO);
 
 int fsc_kb_xattr_set(struct fsc_file *file, const char *name, const void *buf, size_t size)
 {
 	return set_scoped(file->kb, file->file->f_path.dentry, name, buf, size);
 }
+ALLOW_ERROR_INJECTION(fsc_kb_xattr_set, ERRNO);
 
 int fsc_kb_dir_xattr_get(struct fsc_dir *dir, const char *name, void *buf, size_t size)
 {
