@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -252,6 +253,18 @@ static int list(struct listing *l, struct open_dir *d, uint64_t pos)
 	return l->len ? 0 : ret;
 }
 
+/* Nobody got the listing (the process that wanted it was killed), nor the references in it. */
+static void forget_listed(struct mount *m, const struct listing *l)
+{
+	const struct fuse_direntplus *e;
+
+	for (size_t at = 0; l->plus && at < l->len; at += FUSE_DIRENTPLUS_SIZE(e)) {
+		e = (const void *)(l->buf + at);
+		if (e->entry_out.nodeid)
+			inode_forget(&m->inodes, inode_of(m, e->entry_out.nodeid), 1);
+	}
+}
+
 static void do_list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		    struct fuse_file_info *fi, bool plus)
 {
@@ -276,8 +289,8 @@ static void do_list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	}
 	if (err)
 		reply_err(req, check_stale(m, l.dir, err));
-	else
-		fuse_reply_buf(req, l.buf, l.len);
+	else if (fuse_reply_buf(req, l.buf, l.len) == -ENOENT)
+		forget_listed(m, &l);
 	free(l.buf);
 }
 

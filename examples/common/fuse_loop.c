@@ -12,6 +12,8 @@
 #include <semaphore.h>
 #include <stdlib.h>
 
+#include "fuse_interrupt.h"
+
 #define WAITING_MOST 2
 
 struct loop;
@@ -23,10 +25,12 @@ struct worker {
 	pthread_t thread;
 	sem_t wake;
 	struct fuse_buf buf;
+	struct served served;
 };
 
 struct loop {
 	struct mount *m;
+	struct interrupts *interrupts;
 	sem_t end;
 	pthread_mutex_t lock; /* covers the rest */
 	struct worker *all;
@@ -121,7 +125,9 @@ static void *work(void *arg)
 		l->waiting--;
 		call_another(l);
 		pthread_mutex_unlock(&l->lock);
+		served_begin(l->interrupts, &w->served, w->buf.mem, (size_t)n);
 		fuse_session_process_buf(l->m->se, &w->buf);
+		served_end(&w->served);
 		take_turn(w);
 	}
 	return NULL;
@@ -141,6 +147,7 @@ static int start_worker(struct loop *l)
 		free(w);
 		return -EAGAIN;
 	}
+	interrupts_add(l->interrupts, &w->served);
 	w->next = l->all;
 	l->all = w;
 	l->count++;
@@ -160,8 +167,10 @@ static void stop_workers(struct loop *l)
 	pthread_mutex_unlock(&l->lock);
 	for (w = l->all; w; w = w->next)
 		pthread_cancel(w->thread);
-	while ((w = l->all)) {
+	for (w = l->all; w; w = w->next)
 		pthread_join(w->thread, NULL);
+	interrupts_free(l->interrupts);
+	while ((w = l->all)) {
 		l->all = w->next;
 		sem_destroy(&w->wake);
 		free(w->buf.mem);
@@ -174,6 +183,9 @@ int fuse_loop(struct mount *m)
 	struct loop l = { .m = m, .lock = PTHREAD_MUTEX_INITIALIZER };
 	int err;
 
+	l.interrupts = interrupts_new(fuse_session_fd(m->se));
+	if (!l.interrupts)
+		return -ENOMEM;
 	sem_init(&l.end, 0, 0);
 	pthread_mutex_lock(&l.lock);
 	err = start_worker(&l);

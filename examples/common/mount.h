@@ -5,7 +5,7 @@
  *	mount.c          the command: mount, serve, unmount    mount_options.c  -o
  *	inode.c          which node id is which file
  *	content.c        what of a file is cached
- *	fuse_loop.c      the threads that serve
+ *	fuse_loop.c      the threads that serve          fuse_interrupt.c  who is killed meanwhile
  *	fuse_attr.c, fuse_names.c, fuse_dir.c, fuse_file.c, fuse_data.c, fuse_lock.c
  *	                 the kernel's requests, by kind
  *	passthrough.c    files that the kernel reads by itself

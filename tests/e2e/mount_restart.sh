@@ -139,6 +139,52 @@ silent() {
 	wait_until 30 is_back || wrong "cold can't be read any more"
 }
 
+asked() { # FILE: the mount is being asked for something, by who says so there
+	[ -s "$1" ] && grep -q '^[^0]' "$tmp"/fusectl/*/waiting
+}
+
+# Who is killed needn't wait for the time-out; and a signal that kills nobody ends no call.
+killed_in_silence() {
+	stage "killed when the server is silent"
+	down a
+	random_file "$export/alarmed" 1000001
+	up a --timeout 50
+	same_file a warm
+	mkdir -p "$tmp/fusectl"
+	mount -t fusectl none "$tmp/fusectl"
+	ls "$tmp/a/folder" >/dev/null
+	kill -STOP "$server_pid"
+	for call in 'open(sys.argv[1] + "/cold", "rb").read()' 'os.listdir(sys.argv[1] + "/folder")' \
+		'open(sys.argv[1] + "/made", "w")' 'os.stat(sys.argv[1] + "/unseen")'; do
+		rm -f "$tmp/asking"
+		python3 -c "import os, sys
+print('asks', file=open(sys.argv[2], 'w'))
+$call" "$tmp/a" "$tmp/asking" 2>"$tmp/asks.err" &
+		asker=$!
+		wait_until 10 asked "$tmp/asking" || wrong "$call asks nobody"
+		kill -KILL "$asker"
+		wait_until 10 is_gone "$asker" || wrong "$call: who is killed goes on waiting"
+	done
+	rm -f "$tmp/asking"
+	python3 -c "import signal, sys
+signal.signal(signal.SIGALRM, lambda *_: None)
+print('asks', file=open(sys.argv[2], 'w'))
+open(sys.argv[1] + '/alarmed', 'rb', buffering=0).readall()" "$tmp/a" "$tmp/asking" &
+	asker=$!
+	wait_until 10 asked "$tmp/asking" || wrong "nobody is asked"
+	kill -ALRM "$asker"
+	# time enough for that to be taken for its end
+	sleep 1
+	! is_gone "$asker" || wrong "a harmless signal has ended it"
+	kill -CONT "$server_pid"
+	wait "$asker" || wrong "a harmless signal has made its read fail"
+	umount "$tmp/fusectl"
+	wait_until 30 is_back || wrong "cold can't be read any more"
+	rm -f "$export/made"
+	wait_until 5 same_names a || wrong "it lists something else"
+	same_tree a
+}
+
 busy() {
 	stage "told to end with a file open"
 	exec 3<"$tmp/a/warm"
@@ -166,6 +212,7 @@ scenario() {
 	told_to_end HUP
 	ended_without_server
 	silent
+	killed_in_silence
 	busy
 	down a
 	caches_right a
