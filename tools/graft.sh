@@ -30,6 +30,8 @@ folder=$kernel/fs/libfscache
 for file in "$kernel/fs/Kconfig" "$kernel/fs/Makefile" "$kernel/fs/cachefiles/Kconfig"; do
 	[ -f "$file" ] || die "$kernel is not the source of a kernel: there is no $file"
 done
+# What lies there is about to be replaced or removed.
+[ ! -e "$folder" ] || grep -qs 'CONFIG_LIBFSCACHE' "$folder/Kbuild" || die "$folder is something else"
 
 # --- Its lines in files of the kernel ----------------------------------------------------------
 
@@ -81,7 +83,6 @@ case $kernel in
 /*) ;;
 *) kernel=$OLDPWD/$kernel folder=$OLDPWD/$folder ;;
 esac
-[ ! -e "$folder" ] || [ -f "$folder/Kbuild" ] || die "$folder is something else"
 wanted=$(names | tr ' ' '\n' | sort -u)
 for name in $wanted; do
 	place "$name" "$folder/$name"

@@ -59,6 +59,7 @@ test_graft() {
 	graft --undo && diff -r "$tmp/before" "$tmp/k" >"$tmp/out" ||
 		fail "--undo leaves something: $(cat "$tmp/out")"
 	mkdir "$tmp/k/fs/libfscache" && ! graft || fail "a folder of somebody else is taken"
+	! graft --undo && [ -d "$tmp/k/fs/libfscache" ] || fail "--undo removes somebody else's folder"
 	rmdir "$tmp/k/fs/libfscache"
 	mv "$tmp/k/fs/Makefile" "$tmp/gone" && ! graft || fail "something else is taken for a kernel"
 	mv "$tmp/gone" "$tmp/k/fs/Makefile"
