@@ -33,6 +33,7 @@ boot() { # WANTED-STATUS OPTION... -- PHASE
 	status=$?
 	[ $status = 77 ] && [ "$2" = fill ] && skip "no such guest"
 	[ $status = "$wanted" ] || die "$2: status $status"
+	[ "$protocol-$status" != ceph-137 ] || ceph_forget_clients
 }
 
 kernel=$1 protocol=$2

@@ -119,6 +119,15 @@ ceph_for_all() { # FOLDER
 	export FSC_CEPH
 }
 
+# Machines that were killed have all that the MDS has let them have, until it misses them: a minute.
+ceph_forget_clients() {
+	in_ceph_net timeout 60 ceph --conf "$ceph_folder/ceph.conf" tell mds.a session ls \
+		2>>"$ceph_folder/log" | sed -n 's/^        "id": \([0-9]*\),.*/\1/p' >"$ceph_folder/clients"
+	while read -r client; do
+		ceph_do tell mds.a session evict "id=$client"
+	done <"$ceph_folder/clients"
+}
+
 ceph_down() {
 	for file in "$ceph_folder"/*.pid; do
 		[ ! -s "$file" ] || kill -9 "$(cat "$file")" 2>/dev/null

@@ -12,6 +12,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
+. "$here/ceph.sh"
 
 stock='' cut='' filesystem=ext4 seed=$(date +%s)
 while [ $# -gt 3 ]; do
@@ -45,9 +46,11 @@ boot() { # OPTION...
 	reads=$((reads + $(sed -n 's/.* \([0-9]*\) reads of the cache$/\1/p' "$tmp/out")))
 	[ $status = 77 ] && [ $round = 0 ] && skip "no such guest"
 	[ $status = 137 ] || die "seed $seed: status $status"
+	[ "$protocol" != ceph ] || ceph_forget_clients
 }
 
 make_tmp
+[ "$protocol" != ceph ] || ceph_for_all "$tmp/ceph"
 round=0 reads=0
 while [ $round -lt "$rounds" ]; do
 	if [ -n "$cut" ] && [ -f "$tmp/machine/cache.img" ]; then

@@ -21,6 +21,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
+. "$here/ceph.sh"
 
 stock='' module='' parameters='' control='' marks=told filesystem=ext4 steps=200 state='' keep=''
 seed=$(date +%s)
@@ -98,7 +99,7 @@ record() {
 }
 
 # How many of the crashes that were tried are of KIND, and what they read of the cache.
-tried() { # KIND
+tried_of() { # KIND
 	grep -c "tried .*, $1 at" "$tmp/out"
 }
 
@@ -107,12 +108,12 @@ try_all() {
 	reads=$(sed -n 's/.* tried .*: \([0-9]*\) reads of the cache.*/\1/p' "$tmp/out" |
 		awk '{sum += $1; some += $1 > 0} END {print sum + 0, some + 0}')
 	served=${reads#* } reads=${reads% *}
-	[ "$status/$(tried cut)/$(tried killed)" != "0/$some_cuts/$some_kills" ] || return 0
+	[ "$status/$(tried_of cut)/$(tried_of killed)" != "0/$some_cuts/$some_kills" ] || return 0
 	cat "$tmp/out"
 	[ -z "$control" ] || ! grep -q '^FAIL: .* differ:' "$tmp/out" || found
 	[ -z "$keep" ] ||
 		{ rm -rf "$keep" && mv "$machine" "$keep" && mv "$tmp/log" "$tmp/base" "$keep/"; }
-	die "recording $seed: status $status, $(tried cut) cuts and $(tried killed) kills tried"
+	die "recording $seed: status $status, $(tried_of cut) cuts and $(tried_of killed) kills tried"
 }
 
 found() {
@@ -130,6 +131,7 @@ fewer() { # NUMBER LIMIT
 
 make_tmp
 machine=$tmp/machine
+[ "$protocol" != ceph ] || ceph_for_all "$tmp/ceph"
 [ -n "$state" ] || state=$tmp/state
 touch "$state" || die "no state"
 while read -r done_cuts done_kills all_reads all_served <<END

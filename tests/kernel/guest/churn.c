@@ -12,7 +12,6 @@
  * is mounted. KIND says what the netfs notices of a change by another machine, or while there was no cache:
  *
  *	every	each change; they are made on the server, too
- *	here	the same, but the server's folder is not to be had
  *	time	those of the size or the second of mtime: each change gets a second of its own
  *	none	nothing
  *
@@ -238,13 +237,13 @@ static void change_unseen(unsigned int number)
 static void change_one(void)
 {
 	unsigned int number = STABLE + chance(CHANGING);
-	bool told = !strcmp(kind, "every") || !strcmp(kind, "here");
+	bool told = !strcmp(kind, "every");
 
 	if (!strcmp(kind, "none") || (!told && chance(2)))
 		change_unseen(number);
 	else if (!chance(6))
 		replace(number);
-	else if (!strcmp(kind, "every") && !chance(3))
+	else if (told && !chance(3))
 		change_there(number);
 	else
 		change_here(number);

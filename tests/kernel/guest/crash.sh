@@ -39,7 +39,7 @@ work() {
 
 # On the server, while the mount does not know of the file.
 change_below() {
-	[ "$protocol" = nfs ] || return 0
+	[ "$protocol" != 9p ] || return 0
 	random_file "$served"
 	chance 300000
 	[ ! -f "$file" ] || io put "$file" "$chosen" 20000 $seed
@@ -50,7 +50,9 @@ cache_up
 mount_cached
 sums "$served" >/tmp/there
 reads=$(cache_reads)
+[ ! -s /tmp/there ] || hold_files "after the cut"
 compare_with_sums "after the cut"
+[ ! -s /tmp/there ] || let_go
 say "$(wc -l </tmp/there) files, $(($(cache_reads) - reads)) reads of the cache"
 [ $failed = 0 ] || finish
 forget

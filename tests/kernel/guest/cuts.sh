@@ -25,7 +25,9 @@ to_be_right() {
 }
 
 compare() { # WHAT
+	hold_files "$moment: $1"
 	sums /mnt 2>&1 | to_be_right >/tmp/here
+	let_go
 	cmp -s /tmp/there /tmp/here && return
 	fail "$moment: $1: server (-) and mount (+) differ:
 $(diff -U 0 /tmp/there /tmp/here | grep '^[-+]' | tail -n +3 | head -n 12)"
@@ -59,6 +61,7 @@ mount_cache_disk_of() { # PARTITION
 
 serve "$1"
 sums "$served" >/tmp/all
+leave_served
 load_module
 whole=$cache_disk
 for folder in "/sys/block/$whole/$whole"*; do

@@ -24,7 +24,6 @@ notices() {
 	case $protocol-$guest_kind in
 	9p-uml) echo none ;;
 	9p-*) echo time ;;
-	nfs-* | cifs-*) echo every ;;
-	*) echo here ;;
+	*) echo every ;;
 	esac
 }

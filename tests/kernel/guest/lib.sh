@@ -457,6 +457,11 @@ settle() {
 	done
 }
 
+# The client that changes files on the server holds nothing of them any more.
+leave_served() {
+	[ "$protocol" != ceph ] || umount /served || die "can't unmount the cluster"
+}
+
 # What all files of FOLDER are.
 sums() { # FOLDER
 	(cd "$1" && find . -type f ! -path './lost+found/*' | sort | xargs io sum)
@@ -465,10 +470,8 @@ sums() { # FOLDER
 # What is on the server. A client of Ceph that has written keeps the others from caching for a
 # while: it goes, and comes again.
 sum_server() {
-	[ "$protocol" != ceph ] || {
-		umount /served || die "can't unmount the cluster"
-		mount_served
-	}
+	leave_served
+	[ "$protocol" != ceph ] || mount_served
 	sums "$served" >/tmp/there
 }
 

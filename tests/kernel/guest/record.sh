@@ -52,6 +52,7 @@ done
 kill $dropper
 say "$(cache_reads) reads of the cache, $(cache_writes) writes"
 [ "$(cache_reads)" -gt 0 ] || fail "nothing was read from the cache"
+leave_served
 unbind_device
 wait_until 60 umount /cache || fail "the cache's disk is still in use"
 sync
