@@ -393,6 +393,7 @@ static void discard(struct fsc_object *obj, struct fsc_gen *gen, bool retire)
 /* True if it may stay on disk as it is stored now. */
 static bool close_kept(struct fsc_object *obj, struct fsc_gen *gen, const struct fsc_blob *proven)
 {
+	char text[FSC_ERROR_TEXT_MAX];
 	unsigned long irq;
 	bool good;
 	int err;
@@ -410,7 +411,8 @@ static bool close_kept(struct fsc_object *obj, struct fsc_gen *gen, const struct
 	fsc_spin_unlock(&gen->lock, irq);
 	/* An unsaved object declares less than it has, which is safe: it stays. */
 	if (err && good)
-		fsc_log(FSC_LOG_DEBUG, "cache: an object was closed unsaved: error %d", err);
+		fsc_log(FSC_LOG_DEBUG, "cache: an object was closed unsaved: %s",
+			fsc_error_text(err, text));
 	return good;
 }
 

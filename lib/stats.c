@@ -31,6 +31,7 @@ bool fsc_is_fault(int err)
 void fsc_cache_error(struct fsc_cache *cache, int err, const char *what)
 {
 	enum fsc_stat_id kind = FSC_STAT_CACHE_ERRORS;
+	char text[FSC_ERROR_TEXT_MAX];
 	int64_t n;
 
 	fsc_stat_add(cache, FSC_STAT_CACHE_ERRORS, 1);
@@ -43,7 +44,8 @@ void fsc_cache_error(struct fsc_cache *cache, int err, const char *what)
 	n = fsc_count_read(&cache->stats[kind]);
 	if (worth_saying(n))
 		fsc_log(kind == FSC_STAT_NO_SPACE ? FSC_LOG_INFO : FSC_LOG_WARN,
-			"cache: %s: error %d (%llu so far)", what, err, (unsigned long long)n);
+			"cache: %s: %s (%llu so far)", what, fsc_error_text(err, text),
+			(unsigned long long)n);
 	if (!fsc_is_fault(err))
 		return;
 	fsc_count_add(&cache->errors_in_row, 1);

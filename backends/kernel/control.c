@@ -203,8 +203,8 @@ static int bind_now(void)
 		err = fsc_kcache_bind(&args, &control.kc);
 	if (!err)
 		return 0;
-	pr_err("%s can't be bound: %serror %d\n", args.dir,
-	       err == -EBUSY ? "a process is using it; " : "", err);
+	pr_err("%s can't be bound: %s%pe\n", args.dir,
+	       err == -EBUSY ? "a process is using it: " : "", ERR_PTR(err));
 	forget_bound();
 	return err;
 }

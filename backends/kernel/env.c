@@ -278,6 +278,12 @@ void fsc_log(enum fsc_log_level level, const char *fmt, ...)
 	va_end(args);
 }
 
+const char *fsc_error_text(int err, char *buf)
+{
+	snprintf(buf, FSC_ERROR_TEXT_MAX, "%pe", ERR_PTR(err));
+	return buf;
+}
+
 void fsc_bug(const char *cond, const char *func)
 {
 	WARN(1, "libfscache: %s: %s\n", func, cond);

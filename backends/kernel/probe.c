@@ -125,8 +125,8 @@ static const char *kind_name(enum fsc_fs_kind kind)
 
 static int refuse(struct fsc_kb *kb, int err, const char *why)
 {
-	fsc_log(FSC_LOG_WARN, "%pd2 (%s) can't be a cache: %s (error %d)", kb->root.dentry,
-		kb->root.mnt->mnt_sb->s_type->name, why, -err);
+	fsc_log(FSC_LOG_WARN, "%pd2 (%s) can't be a cache: %s (%pe)", kb->root.dentry,
+		kb->root.mnt->mnt_sb->s_type->name, why, ERR_PTR(err));
 	return err;
 }
 

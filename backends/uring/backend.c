@@ -190,14 +190,15 @@ static uint32_t files_allowed(void)
 
 static int open_transfers(struct fsc_ur *u, const struct fsc_uring_params *params)
 {
+	char text[FSC_ERROR_TEXT_MAX];
 	int err = -ENOSYS;
 
 	if (!params->no_uring)
 		u->ring = fsc_ur_ring_open(params, &err);
 	if (u->ring)
 		return 0;
-	fsc_log(FSC_LOG_WARN, "io_uring is refused (error %d): transfers go through a few threads",
-		-err);
+	fsc_log(FSC_LOG_WARN, "io_uring is refused (%s): transfers go through a few threads",
+		fsc_error_text(err, text));
 	u->pool = fsc_ur_pool_open(params);
 	return u->pool ? 0 : -ENOMEM;
 }

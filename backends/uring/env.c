@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -336,6 +337,13 @@ void fsc_log(enum fsc_log_level level, const char *fmt, ...)
 	else if (level <= FSC_LOG_WARN)
 		fprintf(stderr, "fscache: %s\n", line);
 	pthread_rwlock_unlock(&sink.lock);
+}
+
+const char *fsc_error_text(int err, char *buf)
+{
+	/* (Of glibc since 2.32, and of musl, safe with threads; and whole until this thread's next.) */
+	snprintf(buf, FSC_ERROR_TEXT_MAX, "%s", strerror(-err));
+	return buf;
 }
 
 void fsc_bug(const char *cond, const char *func)

@@ -109,6 +109,9 @@ uint32_t fsc_crc32c(uint32_t crc, const void *data, size_t len);
 enum fsc_log_level { FSC_LOG_ERR, FSC_LOG_WARN, FSC_LOG_INFO, FSC_LOG_DEBUG };
 void fsc_log(enum fsc_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3))); /* [any]; one line, no newline at its end */
+#define FSC_ERROR_TEXT_MAX 64
+/* What -errno @err is, for people, in @buf of FSC_ERROR_TEXT_MAX bytes, which is returned [any]. */
+const char *fsc_error_text(int err, char *buf);
 
 /* For our own mistakes, never for what a disk or server did. fsc_bug aborts, but in the kernel
  * warns and returns: code after it must still be memory-safe. */

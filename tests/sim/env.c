@@ -310,6 +310,12 @@ unsigned int sim_log_count(const char *part)
 	return n;
 }
 
+const char *fsc_error_text(int err, char *buf)
+{
+	snprintf(buf, FSC_ERROR_TEXT_MAX, "error %d", -err);
+	return buf;
+}
+
 void fsc_bug(const char *cond, const char *func)
 {
 	sim_fail(SIM_BUG, "FSC_ASSERT(%s) in %s", cond, func);
