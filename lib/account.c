@@ -13,6 +13,10 @@
 #define SPACE_NEAR_MS 100
 #define SPACE_NEAR_BYTES (4ull << 20)
 
+/* A count that failed is made again after 10 s, 20 s, ... 21 minutes. */
+#define RESCAN_MS 10000u
+#define RESCAN_DOUBLINGS 7
+
 /* space_lock. */
 static struct fsc_space space_now(const struct fsc_cache *cache)
 {
@@ -75,7 +79,9 @@ int fsc_space_take(struct fsc_cache *cache, uint64_t bytes)
 		space = space_now(cache);
 		verdict = fsc_space_check(&cache->limits, &space, cache->used, bytes);
 	}
-	if (verdict != FSC_SPACE_STOP) {
+	if (verdict == FSC_SPACE_STOP) {
+		cache->refused = fsc_max64(cache->refused, bytes);
+	} else {
 		cache->used += bytes;
 		cache->used_moved = true;
 		cache->space_since += bytes;
@@ -168,16 +174,49 @@ bool fsc_space_wanted(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)
 	return *bytes || *files;
 }
 
+bool fsc_space_lacking(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)
+{
+	struct fsc_space space;
+	unsigned long irq;
+
+	refresh(cache);
+	irq = fsc_spin_lock(&cache->space_lock);
+	space = cache->space;
+	fsc_space_lack(&cache->limits, &space, cache->used, cache->refused, bytes, files);
+	cache->refused = 0;
+	fsc_spin_unlock(&cache->space_lock, irq);
+	return *bytes || *files;
+}
+
+/* Nothing is stored, but limits or what is known have changed. */
+static void cull_if_low(struct fsc_cache *cache)
+{
+	enum fsc_space_verdict verdict;
+	struct fsc_space space;
+	unsigned long irq;
+
+	refresh(cache);
+	irq = fsc_spin_lock(&cache->space_lock);
+	space = cache->space;
+	verdict = fsc_space_check(&cache->limits, &space, cache->used, 0);
+	fsc_spin_unlock(&cache->space_lock, irq);
+	if (verdict >= FSC_SPACE_CULL)
+		fsc_cull_queue(cache);
+}
+
 /* Without a budget what is on the disk may not have been counted: it is then, and culling waits for
  * that. */
 int fsc_cache_set_limits(struct fsc_cache *cache, const struct fsc_cache_params *params)
 {
+	static const struct fsc_cache_params defaults;
 	struct fsc_space_limits limits;
 	unsigned long irq;
 	bool count;
 	int err;
 
-	err = fsc_space_limits_init(&limits, params);
+	if (!cache)
+		return -ENOBUFS;
+	err = fsc_space_limits_init(&limits, params ? params : &defaults);
 	if (err)
 		return err;
 	irq = fsc_spin_lock(&cache->space_lock);
@@ -188,7 +227,7 @@ int fsc_cache_set_limits(struct fsc_cache *cache, const struct fsc_cache_params 
 	if (count)
 		fsc_work_queue(cache->wq, &cache->scan_work, 0);
 	else
-		fsc_cull_queue(cache);
+		cull_if_low(cache);
 	return 0;
 }
 
@@ -225,6 +264,21 @@ static bool no_graves(struct fsc_cache *cache)
 	return none;
 }
 
+/* What couldn't be read wasn't counted, and no budget holds for it. The next one counts all anew,
+ * what is stored by then as well. */
+static void scan_again(struct fsc_cache *cache)
+{
+	unsigned long irq = fsc_spin_lock(&cache->space_lock);
+
+	cache->stored_first = true;
+	fsc_spin_unlock(&cache->space_lock, irq);
+	if (fsc_load_acquire(&cache->closing))
+		return;
+	fsc_work_queue(cache->wq, &cache->scan_work, RESCAN_MS << cache->scans_failed);
+	if (cache->scans_failed < RESCAN_DOUBLINGS)
+		cache->scans_failed++;
+}
+
 /*
  * After an unclean stop: what is there, plus what was stored since we opened. What was stored
  * before the walk came by is counted twice, which errs on the side of the limit; then the next open
@@ -247,13 +301,19 @@ void fsc_scan_work(struct fsc_work *work)
 	fsc_spin_unlock(&cache->space_lock, irq);
 	if (twice)
 		fsc_saver_pass(cache, true);
-	if (!fsc_walk(cache, &c.walk))
+	if (!fsc_walk(cache, &c.walk)) {
+		scan_again(cache);
 		return;
+	}
 	none = no_graves(cache);
 	irq = fsc_spin_lock(&cache->space_lock);
 	cache->used += c.bytes;
 	cache->used -= fsc_min64(cache->used, twice);
 	cache->used_known = none && !cache->used_moved && !c.walk.missed;
 	fsc_spin_unlock(&cache->space_lock, irq);
-	fsc_cull_queue(cache);
+	if (c.walk.missed)
+		scan_again(cache);
+	else
+		cache->scans_failed = 0;
+	cull_if_low(cache);
 }

@@ -251,6 +251,7 @@ static int bring_up(struct fsc_cache *cache)
 
 static void init_locks(struct fsc_cache *cache)
 {
+	fsc_mutex_init(&cache->cull_mutex, "cull");
 	fsc_mutex_init(&cache->volumes_mutex, "volumes");
 	fsc_mutex_init(&cache->saver_mutex, "saver");
 	fsc_mutex_init(&cache->super_mutex, "super");
@@ -271,6 +272,7 @@ static void free_cache(struct fsc_cache *cache)
 	fsc_mutex_destroy(&cache->super_mutex);
 	fsc_mutex_destroy(&cache->saver_mutex);
 	fsc_mutex_destroy(&cache->volumes_mutex);
+	fsc_mutex_destroy(&cache->cull_mutex);
 	fsc_free(cache);
 }
 
@@ -338,6 +340,12 @@ static void mark_closed(struct fsc_cache *cache)
 		fsc_log(FSC_LOG_WARN, "cache: could not be marked as closed");
 }
 
+void fsc_cache_close_soon(struct fsc_cache *cache)
+{
+	if (cache)
+		fsc_store_release(&cache->closing, 1);
+}
+
 void fsc_cache_close(struct fsc_cache *cache)
 {
 	if (!cache)
@@ -345,7 +353,7 @@ void fsc_cache_close(struct fsc_cache *cache)
 	FSC_ASSERT(fsc_list_empty(&cache->volumes));
 	if (cache->readside_free)
 		cache->readside_free(cache);
-	fsc_store_release(&cache->closing, 1);
+	fsc_cache_close_soon(cache);
 	fsc_work_cancel_sync(cache->wq, &cache->cull_work);
 	fsc_work_cancel_sync(cache->wq, &cache->bury_work); /* which may queue a scan */
 	fsc_work_cancel_sync(cache->wq, &cache->scan_work);

@@ -3,6 +3,7 @@
  * core.h - the structs behind cache.h and object.h, and what the rooms of lib/ call of each other.
  *
  * Lock order, outermost first; what is on one line is never held together:
+ *	cache.cull_mutex
  *	cache.volumes_mutex
  *	volume.table_mutex
  *	cache.saver_mutex
@@ -79,11 +80,14 @@ struct fsc_cache {
 	uint64_t space_ms;
 	uint64_t space_since;       /* bytes stored since then */
 	bool space_known;
+	uint64_t refused;           /* the most that didn't fit since somebody asked what is lacking */
 	uint64_t used;              /* bytes in the cache's files */
 	bool used_known;            /* counted since the last unclean stop */
 	bool used_moved;            /* since the open: a count that ends later isn't exact */
 	bool stored_first;          /* the next count comes after much was stored */
+	uint32_t scans_failed;      /* in a row; scan_work's */
 	bool scan_due;              /* to be counted, after the graveyard was emptied; bury_work's */
+	struct fsc_mutex cull_mutex; /* one at a time: two would each make room for all */
 	struct fsc_work cull_work;
 	struct fsc_work scan_work;
 	struct fsc_work bury_work;
@@ -332,8 +336,10 @@ void fsc_space_removing(struct fsc_cache *cache);
 /* No longer current, nothing in flight: what its file occupies, slots and what failed stores left
  * there too, as against what was counted for it [waits]. */
 void fsc_space_recount(struct fsc_gen *gen);
-/* Must something go, and how much [waits]? */
+/* How much must go until culling ends [waits]? False: nothing. */
 bool fsc_space_wanted(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files);
+/* And how much until what was refused last can be stored, and culling needn't begin [waits]? */
+bool fsc_space_lacking(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files);
 
 /* walk.c */
 struct fsc_walk {

@@ -195,8 +195,24 @@ bool fsc_cache_object_is_open(struct fsc_cache *cache, const char *volume, const
 	return cache && is_open(cache, volume, path);
 }
 
-/* How many went, of the oldest batch; *@bytes and *@files are what is still wanted. */
-static uint64_t cull_batch(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)
+/* Others give back room, too: no more than is wanted now. (What was removed may not show yet.) */
+static void look_again(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)
+{
+	uint64_t bytes_now, files_now;
+
+	fsc_space_wanted(cache, &bytes_now, &files_now);
+	*bytes = fsc_min64(*bytes, bytes_now);
+	*files = fsc_min64(*files, files_now);
+}
+
+static bool goes_on(struct fsc_cache *cache)
+{
+	return fsc_cache_is_online(cache) && !fsc_load_acquire(&cache->closing);
+}
+
+/* How many went, of the oldest batch; *@bytes and *@files are what is still wanted. cull_mutex. */
+static uint64_t cull_batch(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files,
+			   bool by_limits)
 {
 	struct cull *c = fsc_zalloc(sizeof(*c));
 	uint64_t gone = 0;
@@ -209,10 +225,13 @@ static uint64_t cull_batch(struct fsc_cache *cache, uint64_t *bytes, uint64_t *f
 	fsc_walk(cache, &c->walk);
 	sort(c);
 	for (i = 0; i < c->nr; i++) {
-		if ((*bytes || *files) && !remove_victim(cache, &c->victims[i])) {
+		if ((*bytes || *files) && goes_on(cache) &&
+		    !remove_victim(cache, &c->victims[i])) {
 			*bytes -= fsc_min64(*bytes, c->victims[i].bytes);
 			*files -= fsc_min64(*files, 1);
 			gone++;
+			if (by_limits)
+				look_again(cache, bytes, files);
 		}
 		fsc_free(c->victims[i].volume);
 	}
@@ -226,20 +245,29 @@ void fsc_cull_queue(struct fsc_cache *cache)
 		fsc_work_queue(cache->wq, &cache->cull_work, 0);
 }
 
-bool fsc_cache_make_room(struct fsc_cache *cache)
+static void cull_by_limits(struct fsc_cache *cache)
 {
 	uint64_t bytes, files;
 
-	while (fsc_cache_is_online(cache) && !fsc_load_acquire(&cache->closing) &&
-	       fsc_space_wanted(cache, &bytes, &files))
-		if (!cull_batch(cache, &bytes, &files))
-			return true;
-	return false;
+	fsc_mutex_lock(&cache->cull_mutex);
+	while (goes_on(cache) && fsc_space_wanted(cache, &bytes, &files))
+		if (!cull_batch(cache, &bytes, &files, true))
+			break;
+	fsc_mutex_unlock(&cache->cull_mutex);
+}
+
+bool fsc_cache_make_room(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)
+{
+	*bytes = *files = 0;
+	if (!cache)
+		return false;
+	cull_by_limits(cache);
+	return goes_on(cache) && fsc_space_lacking(cache, bytes, files);
 }
 
 void fsc_cull_work(struct fsc_work *work)
 {
-	fsc_cache_make_room(fsc_container_of(work, struct fsc_cache, cull_work));
+	cull_by_limits(fsc_container_of(work, struct fsc_cache, cull_work));
 }
 
 int fsc_cache_cull(struct fsc_cache *cache, uint64_t bytes, uint64_t *removed)
@@ -250,10 +278,12 @@ int fsc_cache_cull(struct fsc_cache *cache, uint64_t bytes, uint64_t *removed)
 		*removed = 0;
 	if (!cache || !fsc_cache_is_online(cache))
 		return -ENOBUFS;
+	fsc_mutex_lock(&cache->cull_mutex);
 	do {
-		gone = cull_batch(cache, &bytes, &files);
+		gone = cull_batch(cache, &bytes, &files, false);
 		all += gone;
 	} while (bytes && gone);
+	fsc_mutex_unlock(&cache->cull_mutex);
 	if (removed)
 		*removed = all;
 	return 0;

@@ -484,6 +484,21 @@ int fsc_object_forget(struct fsc_volume *vol, struct fsc_blob key)
 	return err;
 }
 
+uint64_t fsc_object_stored(struct fsc_object *obj)
+{
+	struct fsc_gen *gen = obj ? fsc_object_gen(obj) : NULL;
+	uint64_t bytes = 0;
+	unsigned long irq;
+
+	if (gen) {
+		irq = fsc_spin_lock(&gen->lock);
+		bytes = gen->charge;
+		fsc_spin_unlock(&gen->lock, irq);
+		fsc_gen_put(gen);
+	}
+	return bytes;
+}
+
 uint64_t fsc_object_size(struct fsc_object *obj)
 {
 	unsigned long irq = fsc_spin_lock(&obj->lock);

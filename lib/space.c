@@ -124,18 +124,45 @@ static uint64_t missing(uint64_t total, uint64_t free, uint32_t run)
 	return free < want ? want - free : 0;
 }
 
+static uint64_t missing_bytes(const struct fsc_space *space, uint32_t run)
+{
+	return mul_capped(missing(space->blocks, space->blocks_free, run), space->block_size);
+}
+
+static uint64_t missing_files(const struct fsc_space *space, uint32_t run)
+{
+	return space->files ? missing(space->files, space->files_free, run) : 0;
+}
+
+static uint64_t above(uint64_t used, uint64_t mark)
+{
+	return used > mark ? used - mark : 0;
+}
+
 void fsc_space_goal(const struct fsc_space_limits *limits, const struct fsc_space *space,
 		    uint64_t used, uint64_t *bytes, uint64_t *files)
 {
-	uint64_t mark;
+	uint64_t max = limits->max_bytes;
 
-	*bytes = mul_capped(missing(space->blocks, space->blocks_free, limits->brun),
-			    space->block_size);
-	*files = space->files ? missing(space->files, space->files_free, limits->frun) : 0;
-	if (!limits->max_bytes)
-		return;
+	*bytes = missing_bytes(space, limits->brun);
+	*files = missing_files(space, limits->frun);
 	/* To just below the mark, where fsc_space_check() says that culling has ended. */
-	mark = threshold(limits->max_bytes, BUDGET_RUN) - 1;
-	if (used > mark)
-		*bytes = fsc_max64(*bytes, used - mark);
+	if (max)
+		*bytes = fsc_max64(*bytes, above(used, threshold(max, BUDGET_RUN) - 1));
+}
+
+void fsc_space_lack(const struct fsc_space_limits *limits, const struct fsc_space *space,
+		    uint64_t used, uint64_t more, uint64_t *bytes, uint64_t *files)
+{
+	uint64_t mark, max = limits->max_bytes;
+	bool exact;
+
+	*bytes = missing_bytes(space, limits->bcull);
+	*files = missing_files(space, limits->fcull);
+	if (!max)
+		return;
+	mark = percent_of(max, BUDGET_CULL, &exact);
+	if (more <= percent_of(max, BUDGET_RUN, &exact))
+		mark = fsc_min64(mark, max - more);
+	*bytes = fsc_max64(*bytes, above(used, mark));
 }

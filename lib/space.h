@@ -29,5 +29,9 @@ enum fsc_space_verdict fsc_space_check(const struct fsc_space_limits *limits,
 /* Bytes and files to give back to get to run (and to 90 % of the budget). */
 void fsc_space_goal(const struct fsc_space_limits *limits, const struct fsc_space *space,
 		    uint64_t used, uint64_t *bytes, uint64_t *files);
+/* The same to get to cull (and to 95 %), and so far that @more bytes fit the budget; not for what is
+ * more than 90 % of that. */
+void fsc_space_lack(const struct fsc_space_limits *limits, const struct fsc_space *space,
+		    uint64_t used, uint64_t more, uint64_t *bytes, uint64_t *files);
 
 #endif

@@ -134,6 +134,7 @@ int fsc_kcache_bind(const struct fsc_kcache_args *args, struct fsc_kcache **out)
 void fsc_kcache_unbind(struct fsc_kcache *kc)
 {
 	fsc_kstats_set(NULL);
+	fsc_cache_close_soon(kc->cache);
 	fscache_withdraw_cache(kc->cookie);
 	fsc_kvolumes_stop(kc);
 	fsc_kobjects_withdraw(kc);

@@ -345,6 +345,8 @@ void fsc_kobject_withdraw(struct fscache_cookie *cookie)
 		remember_ctime(ko);
 	note_uses(ko);
 	fsc_object_close(ko->obj, NULL, retire);
+	if (ko->given_up)
+		fsc_kpress_given(kc);
 	xa_destroy(&ko->promised);
 	mutex_destroy(&ko->lock);
 	kfree(ko);

@@ -18,8 +18,8 @@
  * fscache keeps look-up, invalidation and withdrawal of one cookie apart, and withdraws only what
  * no operation is under way on. So an object is there as long as an operation is.
  *
- * Lock order: fsc_kcache.lock; fsc_kobject.lock, around the core's; the xarray's own lock
- * innermost.
+ * Lock order: fsc_kobject.lock, fsc_kcache.lock, each around the core's spinlocks, the former around
+ * its mutexes, too; the xarray's own lock innermost.
  */
 #ifndef FSC_KERNEL_MODULE_H
 #define FSC_KERNEL_MODULE_H
@@ -52,6 +52,7 @@ struct fsc_kcache {
 	struct list_head volumes;
 	struct list_head objects;
 	struct delayed_work press;
+	unsigned int nr_given_up; /* objects that are, and aren't withdrawn yet; lock */
 };
 
 struct fsc_kvolume {
@@ -158,7 +159,9 @@ void fsc_kresize(struct netfs_cache_resources *cres, loff_t size);
 
 /* press.c */
 void fsc_kpress_init(struct fsc_kcache *kc);
-void fsc_kpress(struct fsc_kcache *kc);      /* something couldn't be stored for want of room [any] */
+void fsc_kpress(struct fsc_kcache *kc); /* something couldn't be stored for want of room [any] */
+/* What was given up is gone, or nearly so [any]. The cache is held. */
+void fsc_kpress_given(struct fsc_kcache *kc);
 void fsc_kpress_exit(struct fsc_kcache *kc); /* [waits]; nothing is stored any more */
 
 /* stats.c */

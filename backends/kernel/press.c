@@ -3,60 +3,105 @@
  * press.c - room that only files in use could give back.
  *
  * The core culls what isn't open. When that isn't enough and something couldn't be stored, what
- * nobody uses but fscache still has open is withdrawn, and then what is in use, the largest first:
- * what is stored of it goes. A file in use is uncached from then on until it is opened again: to
- * begin anew at once would only fill the disk again. What is being written to has nothing stored.
+ * nobody uses but fscache still has open is withdrawn, and then what is in use, those first of which
+ * most is stored, until what was refused can be stored and culling needn't begin. What is stored of
+ * them goes. A file in use is uncached from then on until it is opened again: to begin anew at once
+ * would only fill the disk again.
+ *
+ * Each is withdrawn by a worker of fscache's when no operation is under way on its cookie. So what
+ * was chosen to give enough is waited for before more are chosen.
  */
 #include "module.h"
 #include "trace.h"
 
-/* As long as withdrawals may take; each is made by a worker of fscache's, when no operation is under
- * way on the cookie. */
-#define AGAIN_MS 200
+/* A filesystem may take some time to count as free what was freed. */
+#define FREED_MS 200
 
-static bool is_better(const struct fsc_kobject *a, const struct fsc_kobject *b)
+/* An operation may wait for its server: so long for those that were chosen. */
+#define PATIENCE_MS 10000
+
+/* At a time: each is looked for among all. */
+#define MOST 64
+
+struct choice {
+	struct fsc_kobject *ko; /* NULL: none yet */
+	bool idle;
+	u64 stored;
+};
+
+static void consider(struct choice *best, struct fsc_kobject *ko)
 {
-	bool idle_a = !atomic_read(&a->cookie->n_active);
-	bool idle_b = !atomic_read(&b->cookie->n_active);
+	struct choice c = { .ko = ko, .idle = !atomic_read(&ko->cookie->n_active) };
 
-	if (idle_a != idle_b)
-		return idle_a;
-	return READ_ONCE(a->cookie->object_size) > READ_ONCE(b->cookie->object_size);
+	c.stored = ko->given_up ? 0 : fsc_object_stored(ko->obj);
+	if (!c.stored)
+		return;
+	if (!best->ko || (c.idle == best->idle ? c.stored > best->stored : c.idle))
+		*best = c;
 }
 
-/* With a reference; NULL: none is left. */
-static struct fscache_cookie *choose(struct fsc_kcache *kc)
+/* With a reference; NULL: none is left. *@stored: what it gives back. */
+static struct fscache_cookie *choose(struct fsc_kcache *kc, u64 *stored)
 {
-	struct fsc_kobject *ko, *best = NULL;
+	struct fscache_cookie *cookie = NULL;
+	struct choice best = { 0 };
+	struct fsc_kobject *ko;
 
 	spin_lock(&kc->lock);
 	list_for_each_entry(ko, &kc->objects, node)
-		if (!ko->given_up && !READ_ONCE(ko->local) &&
-		    (!best || is_better(ko, best)))
-			best = ko;
-	if (best) {
-		best->given_up = true;
-		fscache_get_cookie(best->cookie, fscache_cookie_get_attach_object);
+		consider(&best, ko);
+	if (best.ko) {
+		best.ko->given_up = true;
+		kc->nr_given_up++;
+		cookie = best.ko->cookie;
+		fscache_get_cookie(cookie, fscache_cookie_get_attach_object);
 	}
 	spin_unlock(&kc->lock);
-	return best ? best->cookie : NULL;
+	*stored = best.stored;
+	return cookie;
+}
+
+static bool give_up_one(struct fsc_kcache *kc, u64 *bytes, u64 *files)
+{
+	struct fscache_cookie *cookie;
+	u64 stored;
+
+	cookie = choose(kc, &stored);
+	if (!cookie)
+		return false;
+	trace_libfscache_press(cookie);
+	fscache_count_culled();
+	fscache_withdraw_cookie(cookie);
+	fscache_put_cookie(cookie, fscache_cookie_put_object);
+	*bytes -= min(*bytes, stored);
+	*files -= min_t(u64, *files, 1);
+	return true;
 }
 
 static void press(struct work_struct *work)
 {
 	struct fsc_kcache *kc = container_of(work, struct fsc_kcache, press.work);
-	struct fscache_cookie *cookie;
+	unsigned int n = 0;
+	u64 bytes, files;
 
-	if (!fsc_cache_make_room(kc->cache))
+	if (!fsc_cache_make_room(kc->cache, &bytes, &files))
 		return;
-	cookie = choose(kc);
-	if (!cookie)
-		return;
-	trace_libfscache_press(cookie);
-	fscache_count_culled();
-	fscache_withdraw_cookie(cookie);
-	fscache_put_cookie(cookie, fscache_cookie_put_object);
-	queue_delayed_work(system_unbound_wq, &kc->press, msecs_to_jiffies(AGAIN_MS));
+	while ((bytes || files) && n < MOST && give_up_one(kc, &bytes, &files))
+		n++;
+	/* (unless the last of them has come back already) */
+	if (n)
+		queue_delayed_work(system_unbound_wq, &kc->press, msecs_to_jiffies(PATIENCE_MS));
+}
+
+void fsc_kpress_given(struct fsc_kcache *kc)
+{
+	bool last;
+
+	spin_lock(&kc->lock);
+	last = !--kc->nr_given_up;
+	spin_unlock(&kc->lock);
+	if (last)
+		mod_delayed_work(system_unbound_wq, &kc->press, msecs_to_jiffies(FREED_MS));
 }
 
 void fsc_kpress_init(struct fsc_kcache *kc)

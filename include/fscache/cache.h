@@ -79,9 +79,16 @@ struct fsc_stats {
  */
 int fsc_cache_open(struct fsc_backend *be, const struct fsc_cache_params *params,
 		   struct fsc_cache **out);
-/* The limits on space of @params from now on; the rest of it is not looked at. -EINVAL, and nothing
- * is changed. */
+/*
+ * From now on the limits on space are those of @params: brun to max_bytes. The rest of it is not
+ * looked at; NULL: the defaults. What is over them is culled in the background, as is what
+ * a budget, set for the first time, turns out to be exceeded by when all that is there was counted.
+ *   -EINVAL  @params, and nothing is changed     -ENOBUFS  @cache is NULL
+ */
 int fsc_cache_set_limits(struct fsc_cache *cache, const struct fsc_cache_params *params);
+/* fsc_cache_close() is going to be called [any]: what goes on in the background, and calls of
+ * fsc_cache_make_room(), end at the next object and aren't begun again. NULL is fine. */
+void fsc_cache_close_soon(struct fsc_cache *cache);
 /* Waits for all I/O, saves, frees. Every volume was relinquished before. NULL is fine. */
 void fsc_cache_close(struct fsc_cache *cache);
 /* Stop using the storage now: what is open goes uncached, nothing more is stored or saved; only
@@ -94,8 +101,13 @@ int fsc_cache_sync(struct fsc_cache *cache);
  * removed, in *@removed (may be NULL). Least recently used first. -ENOBUFS: the cache is NULL, or
  * was withdrawn. */
 int fsc_cache_cull(struct fsc_cache *cache, uint64_t bytes, uint64_t *removed);
-/* Cull what isn't in use until there is room again, by the limits. True: there still isn't. */
-bool fsc_cache_make_room(struct fsc_cache *cache);
+/*
+ * For who was refused a store (-ENOSPC) and can have objects closed that are in use: cull what isn't
+ * until the limits say "run". True: that was all there is, and it takes *@bytes (of the disk) and
+ * *@files more until what was refused fits and the limits don't say "cull". Both are 0 otherwise.
+ * False too if @cache is NULL, withdrawn or about to be closed. Waits for other culling under way.
+ */
+bool fsc_cache_make_room(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files);
 /* Remove one object by the names of its volume's folder and, in that, of its fan-out folder and
  * file ("@3f/Dkey"). -EBUSY: in use; -ENOENT; -ENOBUFS as above. */
 int fsc_cache_cull_object(struct fsc_cache *cache, const char *volume, const char *path);

@@ -56,6 +56,9 @@ void fsc_object_expire(struct fsc_object *obj);
 /* A local truncate or extension [waits]. 0, or -ENOBUFS: the object is uncached now. */
 int fsc_object_resize(struct fsc_object *obj, uint64_t size);
 uint64_t fsc_object_size(struct fsc_object *obj); /* [any] */
+/* Bytes of the disk that its file occupies, as far as known [any]. Of what is uncached, and of NULL:
+ * 0. */
+uint64_t fsc_object_stored(struct fsc_object *obj);
 
 /* The current generation, pinned; NULL: uncached [any]. The last put leaves what may sleep to a
  * work item. */

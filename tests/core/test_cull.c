@@ -511,11 +511,11 @@ static void limited_second(struct world *w)
 	w->params.max_bytes = 0;
 	w->backend.ids_known = true;
 	world_open(w);
-	make(w, 20, 10, 3 * K);
+	make(w, 20, 12, 3 * K);
 	CHECK_EQ(fsc_cache_set_limits(w->cache, &limits), 0);
 	sim_sleep_ms(5000);
-	/* 90 were there, and those that were stored just now aren't counted twice. */
-	CHECK_EQ(count(w, 0, 30), 29);
+	/* 96 were there, and those that were stored just now aren't counted twice. */
+	CHECK_EQ(count(w, 0, 32), 29);
 	CHECK_EQ(world_stats(w).bytes_used, 29 * 3 * K);
 	world_close(w);
 }

@@ -201,6 +201,45 @@ static void goal_leads_exactly_to_the_end_of_culling(void **state)
 	assert_int_equal(bytes, 10001);
 }
 
+/* Likewise, to where it needn't begin. */
+static void lack_leads_exactly_to_where_culling_begins(void **state)
+{
+	static const uint64_t maxima[] = { 1, 9, 10, 999, 1000, 1001, UINT64_MAX };
+	struct fsc_space_limits limits = plain;
+	struct fsc_space space = { 1001, 8, 1001, 30, 4096 };
+	uint64_t bytes, nr_files;
+	size_t i;
+
+	(void)state;
+	fsc_space_lack(&limits, &space, 0, 0, &bytes, &nr_files);
+	assert_int_equal(bytes, (51 - 8) * 4096);
+	assert_int_equal(nr_files, 51 - 30);
+	space.files = space.files_free = 0;
+	space.blocks_free = 60; /* low, but not yet too low */
+	fsc_space_lack(&limits, &space, UINT64_MAX, UINT64_MAX, &bytes, &nr_files);
+	assert_int_equal(bytes, 0);
+	assert_int_equal(nr_files, 0);
+	for (i = 0; i < sizeof(maxima) / sizeof(maxima[0]); i++) {
+		limits.max_bytes = maxima[i];
+		fsc_space_lack(&limits, &space, maxima[i], 0, &bytes, &nr_files);
+		assert_true(bytes > 0 && bytes <= maxima[i]);
+		assert_int_equal(fsc_space_check(&limits, &space, maxima[i] - bytes, 0),
+				 FSC_SPACE_LOW);
+		assert_int_equal(fsc_space_check(&limits, &space, maxima[i] - bytes + 1, 0),
+				 FSC_SPACE_CULL);
+	}
+	/* What is to fit, unless nearly nothing else would. */
+	limits.max_bytes = 1000;
+	fsc_space_lack(&limits, &space, 940, 100, &bytes, &nr_files);
+	assert_int_equal(bytes, 40);
+	fsc_space_lack(&limits, &space, 940, 900, &bytes, &nr_files);
+	assert_int_equal(bytes, 840);
+	fsc_space_lack(&limits, &space, 940, 901, &bytes, &nr_files);
+	assert_int_equal(bytes, 0);
+	fsc_space_lack(&limits, &space, 1200, 901, &bytes, &nr_files);
+	assert_int_equal(bytes, 250);
+}
+
 static void goal_of_giants_does_not_wrap(void **state)
 {
 	struct fsc_space space = { UINT64_MAX, 0, UINT64_MAX, 0, 65536 };
@@ -228,6 +267,7 @@ int main(void)
 		cmocka_unit_test(budget_stops_what_would_exceed_it),
 		cmocka_unit_test(the_worst_of_the_three_counts),
 		cmocka_unit_test(goal_leads_exactly_to_the_end_of_culling),
+		cmocka_unit_test(lack_leads_exactly_to_where_culling_begins),
 		cmocka_unit_test(goal_of_giants_does_not_wrap),
 	};
 

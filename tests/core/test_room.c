@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * test_room.c - making room when it is asked for: not twice, not more than the limits want, not when
+ * the end is near; what is lacking when all is in use; and counts that fail.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "bits.h"
+#include "fixture.h"
+
+#define SEEDS 50
+#define MANY 40
+
+static struct netfs_file files[100];
+
+static void make(struct world *w, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		files[i] = (struct netfs_file)REMOTE(1000 + i, 3 * K);
+		fill(w, &files[i]);
+	}
+	sim_sleep_ms(1500);
+}
+
+static uint32_t count(struct world *w, uint32_t n)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum += simstore_ino(w->store, obj_path(&files[i])) != 0;
+	return sum;
+}
+
+static void limit(struct world *w, uint64_t bytes)
+{
+	struct fsc_cache_params limits = { .max_bytes = bytes };
+
+	CHECK_EQ(fsc_cache_set_limits(w->cache, &limits), 0);
+}
+
+static void make_room_task(void *arg)
+{
+	uint64_t bytes, nr;
+
+	CHECK(!fsc_cache_make_room(((struct world *)arg)->cache, &bytes, &nr));
+	CHECK_EQ(bytes, 0);
+	CHECK_EQ(nr, 0);
+}
+
+/* --- How much goes --------------------------------------------------------------------------- */
+
+static void at_once(struct world *w)
+{
+	sim_task_id task[2];
+	int i;
+
+	world_open(w);
+	make(w, MANY);
+	limit(w, 100 * K); /* of 120: it begins in the background */
+	for (i = 0; i < 2; i++)
+		task[i] = sim_spawn(make_room_task, w);
+	for (i = 0; i < 2; i++)
+		sim_join(task[i]);
+	sim_sleep_ms(5000);
+	CHECK_EQ(count(w, MANY), 29);
+	CHECK_EQ(world_stats(w).bytes_used, 87 * K);
+}
+
+static void several_who_make_room_make_it_once(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, at_once);
+}
+
+/* Whoever looks next wants nothing any more. */
+static uint32_t unlinked_after(struct world *w, uint64_t ino)
+{
+	size_t n, i, at = SIZE_MAX;
+	const struct simstore_record *log = simstore_log(w->store, &n);
+	uint32_t sum = 0;
+
+	for (i = 0; i < n; i++) {
+		if (log[i].op != SIMOP_UNLINK || log[i].result)
+			continue;
+		if (log[i].ino == ino)
+			at = i;
+		sum += i > at;
+	}
+	return sum;
+}
+
+static void others_give_back(struct world *w)
+{
+	struct netfs_file *f = &files[MANY];
+	struct fsc_object *obj;
+	uint64_t ino;
+
+	world_open(w);
+	make(w, MANY);
+	*f = (struct netfs_file)REMOTE(7000, 60 * K);
+	fill(w, f);
+	ino = simstore_ino(w->store, obj_path(f));
+	obj = obj_open(w, f);
+	limit(w, 150 * K); /* of 180 */
+	sim_sleep_us(sim_random(30000));
+	fsc_object_close(obj, NULL, true);
+	sim_sleep_ms(5000);
+	CHECK(!simstore_ino(w->store, obj_path(f)));
+	/* One may be on its way, and one more before what it was is given back. */
+	CHECK(unlinked_after(w, ino) <= 2);
+}
+
+static void what_others_give_back_counts_as_well(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, others_give_back);
+}
+
+static void not_yet(struct world *w)
+{
+	uint64_t bytes, nr;
+
+	world_open(w);
+	make(w, 31);
+	limit(w, 100 * K); /* 93: between run and cull */
+	sim_sleep_ms(5000);
+	CHECK_EQ(count(w, 31), 31);
+	limit(w, 97 * K); /* 95 % are 92.2 */
+	sim_sleep_ms(5000);
+	CHECK_EQ(world_stats(w).bytes_used, 87 * K);
+	/* Who can't store asks for all of it. */
+	limit(w, 94 * K);
+	sim_sleep_ms(5000);
+	CHECK_EQ(world_stats(w).bytes_used, 87 * K);
+	CHECK(!fsc_cache_make_room(w->cache, &bytes, &nr));
+	CHECK_EQ(world_stats(w).bytes_used, 84 * K);
+}
+
+static void new_limits_cull_below_cull_and_no_earlier(void **state)
+{
+	(void)state;
+	each_seed(10, not_yet);
+}
+
+static void no_limits(struct world *w)
+{
+	world_open(w);
+	make(w, 5);
+	CHECK_EQ(fsc_cache_set_limits(NULL, NULL), -ENOBUFS);
+	limit(w, 15 * K);
+	CHECK_EQ(fsc_cache_set_limits(w->cache, NULL), 0);
+	sim_sleep_ms(5000);
+	fill(w, &(struct netfs_file)REMOTE(7, 30 * K));
+	CHECK_EQ(world_stats(w).bytes_used >= 39 * K, true);
+	CHECK_EQ(world_stats(w).no_space, 0);
+}
+
+static void without_new_limits_the_defaults_hold(void **state)
+{
+	(void)state;
+	each_seed(10, no_limits);
+}
+
+/* --- When the end is near -------------------------------------------------------------------- */
+
+static void nearly_over(struct world *w)
+{
+	uint64_t bytes, nr;
+	sim_task_id task;
+	uint32_t left;
+
+	world_open(w);
+	make(w, MANY);
+	limit(w, 10 * K);
+	task = sim_spawn(make_room_task, w);
+	while ((left = count(w, MANY)) > MANY - 5)
+		sim_sleep_us(300);
+	fsc_cache_close_soon(w->cache);
+	sim_join(task);
+	sim_sleep_ms(5000);
+	CHECK(count(w, MANY) >= left - 1);
+	CHECK(!fsc_cache_make_room(w->cache, &bytes, &nr));
+	CHECK(count(w, MANY) >= left - 1);
+	/* Nothing else has ended. */
+	fill(w, &files[MANY - 1]);
+	CHECK_EQ(found(w, &files[MANY - 1]), 3);
+}
+
+static void near_the_end_it_ends_between_two(void **state)
+{
+	(void)state;
+	fsc_cache_close_soon(NULL);
+	each_seed(SEEDS, nearly_over);
+}
+
+/* --- What is in use -------------------------------------------------------------------------- */
+
+static void all_in_use(struct world *w)
+{
+	struct netfs_file f = REMOTE(7, 200 * K);
+	uint64_t bytes = 1, nr = 1;
+	struct fsc_object *obj;
+
+	CHECK(!fsc_cache_make_room(NULL, &bytes, &nr));
+	CHECK_EQ(bytes + nr, 0);
+	CHECK_EQ(fsc_object_stored(NULL), 0);
+	w->params.max_bytes = 100 * K;
+	world_open(w);
+	obj = obj_open(w, &f);
+	CHECK_EQ(fsc_object_stored(obj), 0);
+	CHECK_EQ(store(obj, &f, 0, 92 * K), 92 * K);
+	CHECK_EQ(fsc_object_stored(obj), 92 * K);
+	CHECK(!fsc_cache_make_room(w->cache, &bytes, &nr)); /* nothing was refused */
+	/* 20 don't fit, 91 are more than anybody is given up for. */
+	CHECK_EQ(store(obj, &f, 92 * K, 20 * K), -ENOSPC);
+	CHECK(fsc_cache_make_room(w->cache, &bytes, &nr));
+	CHECK_EQ(bytes, 12 * K);
+	CHECK_EQ(nr, 0);
+	CHECK(!fsc_cache_make_room(w->cache, &bytes, &nr)); /* that was told */
+	CHECK_EQ(store(obj, &f, 92 * K, 91 * K), -ENOSPC);
+	CHECK(!fsc_cache_make_room(w->cache, &bytes, &nr));
+	CHECK_EQ(store(obj, &f, 92 * K, 7 * K), 7 * K);
+	CHECK(fsc_cache_make_room(w->cache, &bytes, &nr));
+	CHECK_EQ(bytes, 4 * K); /* to 95 */
+	fsc_object_expire(obj);
+	CHECK_EQ(fsc_object_stored(obj), 0);
+	obj_close(obj);
+	CHECK(!fsc_cache_make_room(w->cache, &bytes, &nr));
+	CHECK_EQ(world_stats(w).objects_culled, 0);
+}
+
+static void what_is_lacking_is_told_when_all_is_in_use(void **state)
+{
+	(void)state;
+	each_seed(10, all_in_use);
+}
+
+/* --- Counts ---------------------------------------------------------------------------------- */
+
+static void killed_with_some(struct world *w)
+{
+	w->params.max_bytes = 1000 * K;
+	w->backend.ids_known = true;
+	world_open(w);
+	make(w, 20);
+	sim_kill();
+}
+
+/* Some of the names can't be read, at the first and perhaps at the second try. */
+static void uncountable(struct world *w)
+{
+	uint64_t tries = 1 + sim_random(2);
+	enum simstore_op op = sim_chance(2) ? SIMOP_DIR_STAT : SIMOP_DIR_NEXT;
+
+	w->params.max_bytes = 1000 * K;
+	w->backend.ids_known = true;
+	simstore_fail(w->store, op, op == SIMOP_DIR_NEXT ? 3 + sim_random(3) : sim_random(15), 3,
+		      -EIO);
+	world_open(w);
+	if (tries == 2) {
+		sim_sleep_ms(9000);
+		simstore_fail(w->store, op, 2, 3, -EIO);
+	}
+	sim_sleep_ms(1000);
+	CHECK(world_stats(w).bytes_used < 60 * K);
+	files[20] = (struct netfs_file)REMOTE(5000, 3 * K);
+	fill(w, &files[20]);
+	sim_sleep_ms(40000);
+	CHECK_EQ(world_stats(w).bytes_used, 63 * K);
+	limit(w, 40 * K);
+	sim_sleep_ms(5000);
+	CHECK(count(w, 21) <= 12);
+	CHECK_EQ(world_stats(w).bytes_used, count(w, 21) * 3 * K);
+	world_close(w);
+}
+
+static void a_count_that_fails_is_made_again(void **state)
+{
+	(void)state;
+	each_seed_killed(SEEDS, killed_with_some, uncountable);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(several_who_make_room_make_it_once),
+		cmocka_unit_test(what_others_give_back_counts_as_well),
+		cmocka_unit_test(new_limits_cull_below_cull_and_no_earlier),
+		cmocka_unit_test(without_new_limits_the_defaults_hold),
+		cmocka_unit_test(near_the_end_it_ends_between_two),
+		cmocka_unit_test(what_is_lacking_is_told_when_all_is_in_use),
+		cmocka_unit_test(a_count_that_fails_is_made_again),
+	};
+
+	return RUN_TESTS(tests);
+}
