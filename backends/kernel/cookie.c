@@ -91,13 +91,26 @@ void fsc_kobject_modified(struct fsc_kobject *ko)
 	mutex_unlock(&ko->lock);
 }
 
-/* May @inode be changed by us, or does the server lack something of that? Pages that were read and
- * are to be kept look dirty as well: they go by and by. */
+/*
+ * May @inode be changed by us, or does the server lack something of that? Pages that were read and
+ * are to be kept look dirty as well: they go by and by. In the order in which a change goes on, and
+ * each step is seen to be over only together with what it left.
+ */
 static bool is_modified(struct inode *inode)
 {
-	return inode_is_open_for_write(inode) ||
-	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) ||
-	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_WRITEBACK);
+	struct address_space *mapping = inode->i_mapping;
+
+	if (inode_is_open_for_write(inode))
+		return true;
+	/* Pairs with the full barrier in fput(): whoever wrote through the file, or had it mapped,
+	 * dirtied pages before he dropped his reference, and i_writecount falls after the last. */
+	smp_rmb();
+	if (mapping_tagged(mapping, PAGECACHE_TAG_DIRTY))
+		return true;
+	/* A page is tagged as being written back before the tag of its dirt goes, in one word, under
+	 * the xarray's lock: so this is but to have the two read in this order. */
+	smp_rmb();
+	return mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK);
 }
 
 static s64 ctime_of(const struct inode *inode)
