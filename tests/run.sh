@@ -331,6 +331,7 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 	in_guest play "$protocol" 5000 "$(date +%s)"
 	in_guest control "$protocol"
 	in_guest press "$protocol"
+	in_guest memory "$protocol"
 	[ "$protocol" != 9p ] || in_guest order
 	in_machines again
 	in_machines crash 20

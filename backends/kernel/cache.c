@@ -4,6 +4,7 @@
  * fscache told that there is one.
  */
 #include <linux/cred.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/namei.h>
 #include <linux/security.h>
@@ -57,8 +58,16 @@ static void make_graveyard(struct fsc_backend *be)
 		be->ops->dir_close(dir);
 }
 
+/* A 32nd of what there is, as it can't be given back while the files are in use; and no more than
+ * programs take. */
+static u64 map_bytes(void)
+{
+	return min_t(u64, (u64)totalram_pages() << PAGE_SHIFT >> 5, 64u << 20);
+}
+
 static int open_core(struct fsc_kcache *kc, const struct fsc_kcache_args *args)
 {
+	struct fsc_cache_params params = args->params;
 	struct fsc_backend *be;
 	struct cred *cred;
 	int err;
@@ -66,11 +75,12 @@ static int open_core(struct fsc_kcache *kc, const struct fsc_kcache_args *args)
 	err = make_cred(args->secctx, &kc->root, &cred);
 	if (err)
 		return err;
+	params.max_map_bytes = map_bytes();
 	err = fsc_kernel_backend_open(&kc->root, cred, &be);
 	put_cred(cred);
 	if (err)
 		return err;
-	err = fsc_cache_open(be, &args->params, &kc->cache);
+	err = fsc_cache_open(be, &params, &kc->cache);
 	if (err)
 		fsc_kernel_backend_close(be);
 	else
@@ -124,7 +134,8 @@ int fsc_kcache_bind(const struct fsc_kcache_args *args, struct fsc_kcache **out)
 	}
 	/* fscache pins nobody whose functions it calls. */
 	__module_get(THIS_MODULE);
-	fsc_kstats_set(kc->cache);
+	fsc_ctimes_shrink(kc);
+	fsc_kstats_set(kc);
 	*out = kc;
 	return 0;
 }
@@ -143,6 +154,7 @@ void fsc_kcache_unbind(struct fsc_kcache *kc)
 	fsc_cache_close(kc->cache);
 	fscache_relinquish_cache(kc->cookie);
 	path_put(&kc->root);
+	fsc_ctimes_shrink_no_more(kc);
 	kfree(kc);
 	module_put(THIS_MODULE);
 }

@@ -14,6 +14,8 @@
 #include <linux/fs.h>
 #include <linux/namei.h>
 #include <linux/netfs.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/version.h>
 #ifdef FSC_HAVE_FILELOCK_H
 #include <linux/filelock.h>
@@ -93,6 +95,74 @@ static inline void fsc_first_byte_lock(struct file_lock *lock, struct file *file
 #define fsc_write_ended_at_once(iocb) kiocb_end_write(iocb)
 #endif
 #define fsc_write_ended_later(iocb) kiocb_end_write(iocb)
+
+/* --- Shrinkers -------------------------------------------------------------------------------- */
+
+typedef unsigned long (*fsc_shrink_fn)(struct shrinker *shrinker, struct shrink_control *sc);
+
+#ifdef FSC_HAVE_SHRINKER_ALLOC
+/* NULL: no memory. */
+static inline struct shrinker *fsc_shrinker_start(fsc_shrink_fn count, fsc_shrink_fn scan,
+						  void *priv)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "libfscache");
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+	shrinker->private_data = priv;
+	shrinker_register(shrinker);
+	return shrinker;
+}
+
+static inline void *fsc_shrinker_priv(struct shrinker *shrinker)
+{
+	return shrinker->private_data;
+}
+
+/* Waits for those that run; NULL is fine. */
+static inline void fsc_shrinker_end(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#else
+struct fsc_shrinker {
+	struct shrinker shrinker;
+	void *priv;
+};
+
+static inline struct shrinker *fsc_shrinker_start(fsc_shrink_fn count, fsc_shrink_fn scan,
+						  void *priv)
+{
+	struct fsc_shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
+
+	if (!s)
+		return NULL;
+	s->shrinker.count_objects = count;
+	s->shrinker.scan_objects = scan;
+	s->shrinker.seeks = DEFAULT_SEEKS;
+	s->priv = priv;
+	if (!register_shrinker(&s->shrinker, "libfscache"))
+		return &s->shrinker;
+	kfree(s);
+	return NULL;
+}
+
+static inline void *fsc_shrinker_priv(struct shrinker *shrinker)
+{
+	return container_of(shrinker, struct fsc_shrinker, shrinker)->priv;
+}
+
+static inline void fsc_shrinker_end(struct shrinker *shrinker)
+{
+	if (!shrinker)
+		return;
+	unregister_shrinker(shrinker);
+	kfree(container_of(shrinker, struct fsc_shrinker, shrinker));
+}
+#endif
 
 /* --- The netfs library ------------------------------------------------------------------------ */
 

@@ -252,40 +252,9 @@ static int open_object(struct fsc_kobject *ko)
 	return fsc_object_open(ko->kv->vol, key, label, READ_ONCE(cookie->object_size), &ko->obj);
 }
 
-/* As many are remembered; what isn't costs no more than what is stored of a file. */
-#define MAX_CTIMES 65536
-
-static void remember_ctime(struct fsc_kobject *ko)
-{
-	struct fsc_kvolume *kv = ko->kv;
-
-	if (!ko->ctime)
-		return;
-	if (atomic_inc_return(&kv->nr_ctimes) > MAX_CTIMES) {
-		/* Most are of cookies that are gone: nobody told us. */
-		xa_destroy(&kv->ctimes);
-		atomic_set(&kv->nr_ctimes, 1);
-	}
-	/* (what was there, or an error) */
-	if (xa_store(&kv->ctimes, ko->cookie->debug_id, xa_mk_value(ko->ctime), GFP_KERNEL))
-		atomic_dec(&kv->nr_ctimes);
-}
-
-/* False: it was in use before, and what its file's ctime was then isn't known. */
-static bool recall_ctime(struct fsc_kobject *ko)
-{
-	void *entry = xa_erase(&ko->kv->ctimes, ko->cookie->debug_id);
-
-	if (!entry)
-		return !READ_ONCE(ko->cookie->unused_at);
-	atomic_dec(&ko->kv->nr_ctimes);
-	ko->ctime = xa_to_value(entry);
-	return true;
-}
-
 static bool may_have_changed(struct fsc_kobject *ko)
 {
-	bool known = recall_ctime(ko);
+	bool known = fsc_ctime_recall(ko);
 
 	return !known || test_bit(FSCACHE_COOKIE_LOCAL_WRITE, &ko->cookie->flags);
 }
@@ -355,7 +324,7 @@ void fsc_kobject_withdraw(struct fscache_cookie *cookie)
 	spin_unlock(&kc->lock);
 	retire = is_to_go(ko);
 	if (!retire)
-		remember_ctime(ko);
+		fsc_ctime_remember(ko);
 	note_uses(ko);
 	fsc_object_close(ko->obj, NULL, retire);
 	if (ko->given_up)

@@ -7,6 +7,7 @@
  *	cache.c      a cache from bind to unbind
  *	volume.c     fscache's volumes
  *	cookie.c     fscache's cookies: look-up, withdrawal, invalidation, local changes
+ *	ctimes.c     the ctimes of files that nobody uses any more
  *	promise.c    which bytes of the server may be kept
  *	op.c         the beginning and end of an operation, and where its bytes are
  *	read.c       reading from the cache
@@ -52,6 +53,7 @@ struct fsc_kcache {
 	struct list_head volumes;
 	struct list_head objects;
 	struct delayed_work press;
+	struct shrinker *shrinker; /* NULL: no memory for it */
 	unsigned int nr_given_up; /* objects that are, and aren't withdrawn yet; lock */
 };
 
@@ -62,7 +64,7 @@ struct fsc_kvolume {
 	struct fsc_volume *vol;
 	bool strict; /* a file may change and its coherency data not */
 	struct xarray ctimes; /* of cookies that nobody uses any more, by debug_id */
-	atomic_t nr_ctimes;
+	atomic_long_t nr_ctimes;
 };
 
 struct fsc_kobject {
@@ -110,6 +112,17 @@ void fsc_kobject_modified(struct fsc_kobject *ko);
 void fsc_kobject_settle(struct fsc_kobject *ko, struct inode *inode);
 /* Does what the object says still fit what the netfs says? If not, start anew [waits]. */
 void fsc_kobject_refresh(struct fsc_kobject *ko);
+
+/* ctimes.c */
+void fsc_ctimes_init(struct fsc_kvolume *kv);
+void fsc_ctimes_destroy(struct fsc_kvolume *kv);
+void fsc_ctime_remember(struct fsc_kobject *ko);
+/* Puts it into ko->ctime. False: it was in use before, and what its file's ctime was then isn't
+ * known. */
+bool fsc_ctime_recall(struct fsc_kobject *ko);
+unsigned long fsc_ctimes_count(struct fsc_kcache *kc);
+void fsc_ctimes_shrink(struct fsc_kcache *kc); /* give back memory when that is wanted */
+void fsc_ctimes_shrink_no_more(struct fsc_kcache *kc);
 
 /* promise.c */
 void fsc_promises_init(struct fsc_kobject *ko);
@@ -167,7 +180,7 @@ void fsc_kpress_exit(struct fsc_kcache *kc); /* [waits]; nothing is stored any m
 /* stats.c */
 int fsc_kstats_init(void);
 void fsc_kstats_exit(void);
-void fsc_kstats_set(struct fsc_cache *cache); /* of whom; NULL: nobody. Waits for readers. */
+void fsc_kstats_set(struct fsc_kcache *kc); /* of whom; NULL: nobody. Waits for readers. */
 
 /* control.c */
 int fsc_kcontrol_init(void);

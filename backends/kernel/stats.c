@@ -10,7 +10,7 @@
 #include "module.h"
 
 static DEFINE_MUTEX(lock);
-static struct fsc_cache *shown;
+static struct fsc_kcache *shown;
 static struct proc_dir_entry *dir;
 
 static const char *const kinds[] = { "ordered", "strict", "volatile" };
@@ -28,8 +28,9 @@ static const struct {
 	LINE(bytes_used), LINE(objects_open), LINE(map_bytes),
 };
 
-static void show(struct seq_file *m, struct fsc_cache *cache)
+static void show(struct seq_file *m, struct fsc_kcache *kc)
 {
+	struct fsc_cache *cache = kc->cache;
 	struct fsc_stats stats;
 	size_t i;
 
@@ -39,6 +40,7 @@ static void show(struct seq_file *m, struct fsc_cache *cache)
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		seq_printf(m, "%s %llu\n", lines[i].name,
 			   *(u64 *)((char *)&stats + lines[i].offset));
+	seq_printf(m, "ctimes %lu\n", fsc_ctimes_count(kc));
 }
 
 static int stats_show(struct seq_file *m, void *v)
@@ -50,10 +52,10 @@ static int stats_show(struct seq_file *m, void *v)
 	return 0;
 }
 
-void fsc_kstats_set(struct fsc_cache *cache)
+void fsc_kstats_set(struct fsc_kcache *kc)
 {
 	mutex_lock(&lock);
-	shown = cache;
+	shown = kc;
 	mutex_unlock(&lock);
 }
 

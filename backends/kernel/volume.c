@@ -56,7 +56,7 @@ void fsc_kvolume_acquire(struct fscache_volume *vcookie)
 	int err = -ENOMEM;
 
 	if (kv) {
-		xa_init(&kv->ctimes);
+		fsc_ctimes_init(kv);
 		err = open_volume(kc, vcookie, kv);
 	}
 	trace_libfscache_volume(vcookie, err);
@@ -81,7 +81,7 @@ static void let_go(struct fsc_kvolume *kv, bool retire)
 	struct fsc_kcache *kc = kv->kc;
 
 	kv->cookie->cache_priv = NULL;
-	xa_destroy(&kv->ctimes);
+	fsc_ctimes_destroy(kv);
 	fsc_volume_relinquish(kv->vol, retire);
 	kfree(kv);
 	/* What is waited on here is an address: it may be freed in between. */
