@@ -6,7 +6,8 @@
 #	uml.sh [--debug]
 #
 # Takes about 20 minutes of CPU time and 3 GB in the cache folder ($XDG_CACHE_HOME/libfscache-tests,
-# or under ~/.cache). Stopped, it goes on where it was. Its last line is the folder of the kernel:
+# or under ~/.cache). Stopped, it goes on where it was; with another configuration it is built anew,
+# beside the old one. Its last line is the folder of the kernel:
 # what `make -C FOLDER ARCH=um M=...` takes, with vmlinux in it. --debug has what uml-debug.config says.
 # $JOBS: how many at once (2).
 
@@ -17,9 +18,10 @@ cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libfscache-tests
 [ "$(uname -m)" = x86_64 ] || skip "only tried on x86_64"
 need make gcc flex bison bc apt-get dpkg-deb flock
 
-# (one that others have built with another configuration would look for less)
+# (one that others have built with another configuration would have less, or look for less)
 kind=
-[ "${1-}" != --debug ] || kind=-debug-$(cksum <"$here/uml-debug.config" | cut -d ' ' -f 1)
+[ "${1-}" != --debug ] || kind=-debug
+sum=$(cksum <"$here/uml$kind.config" | cut -d ' ' -f 1)
 
 # Into $cache/linux-source-VERSION, whole or not at all.
 unpack_source() {
@@ -58,7 +60,7 @@ version=$(apt-cache policy linux-source-6.12 2>/dev/null | sed -n 's/^  Candidat
 	tail -n 1 | sed s/linux-source-//)
 [ -n "$version" ] || skip "there is no linux-source-6.12"
 source=$cache/linux-source-$version
-folder=$cache/uml-$version$kind
+folder=$cache/uml-$version$kind-$sum
 
 # one at a time: two would write the same files
 mkdir -p "$folder"

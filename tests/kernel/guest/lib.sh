@@ -11,7 +11,7 @@
 . /guest/complaints.sh
 
 failed=0
-mnt=/mnt
+mnt=/mnt smb_options=
 
 fail() {
 	echo "FAIL: $*"
@@ -194,7 +194,7 @@ serve_afs() {
 	volserver &
 	fileserver &
 	wait_until 120 has_fileserver || die "no AFS server: $(cat /var/log/openafs/*)"
-	[ -f /vicepa/attached ] || make_volume >/tmp/vos.log 2>&1 ||
+	[ -f /vicepa/attached ] || make_volume test >/tmp/vos.log 2>&1 ||
 		die "no AFS volume: $(cat /tmp/vos.log /var/log/openafs/*)"
 	touch /vicepa/attached
 	served=/served
@@ -208,10 +208,10 @@ serve_afs() {
 # A new volume is for system:administrators (-204) only. So that it is for system:anyuser (-101), it is
 # written down, and read again with that changed: to do it by the protocol, one would have to be the
 # former.
-make_volume() {
-	vos create $afs a test -maxquota 0 -noauth && vos dump test -file /tmp/empty -noauth &&
+make_volume() { # NAME
+	vos create $afs a "$1" -maxquota 0 -noauth && vos dump "$1" -file /tmp/empty -noauth &&
 		xxd -p /tmp/empty | tr -d '\n' | sed s/ffffff34/ffffff9b/ | xxd -r -p >/tmp/open &&
-		vos restore $afs a test -file /tmp/open -overwrite full -noauth
+		vos restore $afs a "$1" -file /tmp/open -overwrite full -noauth
 }
 
 has_vldb() {
@@ -278,12 +278,12 @@ mount_9p() { # SOURCE OPTIONS
 
 # (What it mounts is cached without being asked.)
 mount_afs() {
-	mount -i -t afs %test /mnt
+	mount -i -t afs %test "$mnt"
 }
 
 mount_smb() { # OPTION
 	modprobe cifs
-	mount -i -t cifs -o "ip=127.0.0.1,unc=\\\\127.0.0.1\\srv,user=guest,pass=,vers=3.1.1,$1" \
+	mount -i -t cifs -o "ip=127.0.0.1,unc=\\\\127.0.0.1\\srv,user=guest,pass=,vers=3.1.1${smb_options:+,$smb_options},$1" \
 		//127.0.0.1/srv "$mnt"
 }
 

@@ -21,6 +21,7 @@ with_each() { # COMMAND...: with $protocol, $served and $mnt
 	for protocol in $protocols; do
 		case $protocol-$guest_kind in
 		9p-uml | nfs-* | cifs-*) served=/srv ;;
+		afs-*) served=/served ;;
 		*) served=/share ;;
 		esac
 		mnt=/mnt/$protocol

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# xfstests.sh LIMIT TEST... - xfstests' check on cached mounts of NFS (see ../xfstests.sh). A test
-# that takes longer than LIMIT seconds is ended. The disks: Debian, xfstests, what is tested, and
-# scratch.
+# xfstests.sh nfs|afs LIMIT TEST... - xfstests' check on cached mounts (see ../xfstests.sh). A test that
+# takes longer than LIMIT seconds is ended. The disks: Debian, xfstests, what is tested, and scratch.
 # shellcheck shell=sh
 
 . /guest/lib.sh
 . /guest/debian.sh
 
-limit=$1
-shift
+limit=$2
+serving=$1
+shift 2
 
-# (A server with two filesystems: xfstests wants two that are not the same.)
-serve_two() {
+# Servers with two filesystems: xfstests wants two that are not the same.
+serve_two_nfs() {
+	serve nfs
 	set -- $more_disks
 	mkdir -p /srv/test /srv/scratch
 	mount -t ext4 "/dev/$3" /srv/test && mount -t ext4 "/dev/$4" /srv/scratch ||
@@ -20,6 +21,32 @@ serve_two() {
 	export_nfs /srv/test 1
 	export_nfs /srv/scratch 2
 	chmod 777 /srv/test /srv/scratch
+	config nfs 127.0.0.1:/test 127.0.0.1:/scratch '-o vers=4.2,fsc'
+}
+
+# (Two volumes of one disk, that is larger than the usual one.)
+serve_two_afs() {
+	set -- $more_disks
+	mkdir -p /srv && mount -t ext4 "/dev/$3" /srv || die "no disk to serve"
+	serve afs
+	make_volume scratch >/tmp/vos.log 2>&1 || die "no second volume: $(cat /tmp/vos.log)"
+	config afs %guest:test %guest:scratch ''
+}
+
+config() { # TYPE DEVICE DEVICE OPTIONS
+	mkdir -p /debian/mnt/test /debian/mnt/scratch /debian/results
+	cat >/debian/config <<-END
+		export FSTYP=$1
+		export TEST_DEV=$2
+		export TEST_DIR=/mnt/test
+		export SCRATCH_DEV=$3
+		export SCRATCH_MNT=/mnt/scratch
+		export RESULT_BASE=/results
+		export NFS_MOUNT_OPTIONS='$4'
+		export AFS_MOUNT_OPTIONS='$4'
+		export MOUNT_OPTIONS='$4'
+		export TEST_FS_MOUNT_OPTS='$4'
+	END
 }
 
 # Ends what check has started for a test that is over its time.
@@ -54,21 +81,8 @@ drop() {
 }
 
 debian_up
-serve nfs
-serve_two
+serve_two_$serving
 cache_up
-mkdir -p /debian/mnt/test /debian/mnt/scratch /debian/results
-cat >/debian/config <<-'END'
-	export FSTYP=nfs
-	export TEST_DEV=127.0.0.1:/test
-	export TEST_DIR=/mnt/test
-	export SCRATCH_DEV=127.0.0.1:/scratch
-	export SCRATCH_MNT=/mnt/scratch
-	export RESULT_BASE=/results
-	export NFS_MOUNT_OPTIONS='-o vers=4.2,fsc'
-	export MOUNT_OPTIONS='-o vers=4.2,fsc'
-	export TEST_FS_MOUNT_OPTS='-o vers=4.2,fsc'
-END
 watch &
 watcher=$!
 drop &
