@@ -54,6 +54,22 @@ as_root() {
 	fi
 }
 
+# The same for those that leave things in the build folder or take kernels from the cache folder: both are
+# those of whoever runs this, and what is made there is his.
+as_root_in_folders() {
+	if [ "$(id -u)" = 0 ] || ! sudo -n true 2>/dev/null; then
+		"$@"
+		return
+	fi
+	root_cache=${XDG_CACHE_HOME:-$HOME/.cache}
+	mkdir -p "$root_cache/libfscache-tests"
+	sudo -n env "XDG_CACHE_HOME=$root_cache" "FSC_BUILD=$build" "$@"
+	root_status=$?
+	sudo -n find "$root_cache/libfscache-tests" "$build" -user 0 \
+		-exec chown -h "$(id -u):$(id -g)" {} +
+	return $root_status
+}
+
 # For tests that want root and can say that they don't have it.
 as_root_if_possible() {
 	if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
@@ -270,6 +286,8 @@ part_kernel() {
 kernel_long() {
 	FSC_BUILD=$build
 	export FSC_BUILD
+	seed=$(date +%s)
+	echo "seed $seed"
 	run_test kernel/uml-builtin-boot timeout -k 30 "$limit" \
 		sh tests/kernel/run.sh uml-builtin tests/kernel/guest/boot.sh nfs 9p
 	run_figures kernel/kunit timeout -k 30 "$limit" sh tests/kernel/kunit.sh
@@ -278,7 +296,13 @@ kernel_long() {
 			sh tests/kernel/intree.sh "$series"
 	done
 	run_figures kernel/control-cuts timeout -k 30 "$limit" sh tests/kernel/cuts.sh --control \
-		--parameters strict_removal=none uml 9p 0 100
+		--seed 1 --parameters strict_removal=none uml 9p 0 100
+	run_figures kernel/strict-cuts timeout -k 30 "$limit" sh tests/kernel/cuts.sh --strict \
+		--seed "$seed" uml 9p 0 100
+	kernel=uml disk=ext4
+	for protocol in nfs 9p; do
+		in_guest coherence "$protocol" control
+	done
 	need_gcc_build || return # both.sh runs fsc9p
 	for kernel in uml uml-debug 6.12 6.1; do
 		run_test "kernel/$kernel-planted" timeout -k 30 "$limit" \
@@ -294,9 +318,10 @@ kernel_long() {
 			done
 			run_test "kernel/$kernel-$disk-mixed" timeout -k 30 "$limit" \
 				sh tests/kernel/run.sh --cache "$disk" --cpus 4 --timeout 7200 \
-				--memory "$([ "$kernel" = uml-debug ] && echo 2048 || echo 256)" \
+				--memory "$(mixed_memory)" \
 				"$kernel" tests/kernel/guest/mixed.sh 5 120 60 nfs 9p
-			run_test "kernel/$kernel-$disk-both" timeout -k 30 $((limit * 2)) \
+			run_test "kernel/$kernel-$disk-both" \
+				as_root_in_folders timeout -k 30 $((limit * 2)) \
 				sh tests/kernel/both.sh "$build/gcc" --cache "$disk" "$kernel"
 		done
 	done
@@ -308,18 +333,32 @@ kernel_long() {
 
 # (Its servers want packages that are not installed for it: it's skipped without.)
 kernel_ceph() {
-	disk=ext4 protocol=ceph
+	disk=ext4 protocol=ceph guest_as=as_root_in_folders
 	in_guest boot ceph
 	in_guest coherence ceph
+	in_guest play ceph 2000 "$seed"
+	in_machines again
+	in_machines crash 5 --cut
+	crash_points 50 50
+	guest_as=
+}
+
+# MB: little, but for a debug kernel, and where the root lies in memory.
+mixed_memory() {
+	case $kernel in
+	uml-debug) echo 2048 ;;
+	uml*) echo 256 ;;
+	*) echo 192 ;;
+	esac
 }
 
 # What others find out with whether a filesystem keeps its bytes. In UML, as they take so long.
 kernel_others() {
 	for protocol in nfs 9p; do
-		run_test "kernel/uml-$protocol-stress" timeout -k 30 "$limit" \
+		run_test "kernel/uml-$protocol-stress" as_root_in_folders timeout -k 30 "$limit" \
 			sh tests/kernel/stress.sh --timeout 3600 uml "${FSC_XFSTESTS-}" $protocol
 	done
-	run_figures kernel/uml-xfstests timeout -k 30 $((limit * 8)) \
+	run_figures kernel/uml-xfstests as_root_in_folders timeout -k 30 $((limit * 8)) \
 		sh tests/kernel/xfstests.sh --keep "$build/long/kernel-xfstests" \
 		--timeout $((limit * 3)) uml "${FSC_XFSTESTS-}"
 }
@@ -328,7 +367,7 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 	in_guest boot "$protocol"
 	in_guest coherence "$protocol"
 	in_guest load "$protocol" 10
-	in_guest play "$protocol" 5000 "$(date +%s)"
+	in_guest play "$protocol" 5000 "$seed"
 	in_guest control "$protocol"
 	in_guest press "$protocol"
 	in_guest memory "$protocol"
@@ -341,7 +380,7 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 		in_machines crash 20 --cut
 		crash_points 100 100
 		guest_options=--poison
-		in_guest play "$protocol" 2000 "$(date +%s)"
+		in_guest play "$protocol" 2000 "$seed"
 		in_guest load "$protocol" 4
 		guest_options=
 		;;
@@ -352,23 +391,26 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 crash_points() { # CUTS KILLS
 	mkdir -p "$build/long"
 	crash_name=kernel/$kernel-$disk-$protocol-cuts
-	run_figures "$crash_name" timeout -k 30 "$limit" sh tests/kernel/cuts.sh --cache "$disk" \
+	run_figures "$crash_name" $guest_as timeout -k 30 "$limit" \
+		sh tests/kernel/cuts.sh --cache "$disk" --seed "$seed" \
 		--state "$build/long/$(echo "$crash_name" | tr / -)" "$kernel" "$protocol" "$@"
 }
 
 guest_options=
+guest_as=
 
 in_guest() { # SCRIPT ARGUMENT...: with $guest_options of run.sh's
 	guest=tests/kernel/guest/$1.sh name=kernel/$kernel-$disk-$protocol-$1$guest_options
 	shift
 	# shellcheck disable=SC2086 # words
-	run_test "$name" timeout -k 30 "$limit" \
+	run_test "$name" $guest_as timeout -k 30 "$limit" \
 		sh tests/kernel/run.sh $guest_options --cache "$disk" --timeout 3600 "$kernel" "$guest" "$@"
 }
 
 in_machines() { # SCRIPT [ROUNDS [OPTION]]
-	run_test "kernel/$kernel-$disk-$protocol-$1${3-}" timeout -k 30 "$limit" \
-		sh "tests/kernel/$1.sh" ${3:+"$3"} --cache "$disk" "$kernel" "$protocol" ${2:+"$2"}
+	run_test "kernel/$kernel-$disk-$protocol-$1${3-}" $guest_as timeout -k 30 "$limit" \
+		sh "tests/kernel/$1.sh" ${3:+"$3"} ${2:+--seed "$seed"} --cache "$disk" \
+		"$kernel" "$protocol" ${2:+"$2"}
 }
 
 part_filesystems() {
