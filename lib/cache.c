@@ -242,6 +242,8 @@ static int bring_up(struct fsc_cache *cache)
 	if (!err)
 		err = open_dirs(cache);
 	if (!err)
+		fsc_bury_graveyard(cache);
+	if (!err)
 		err = empty_if(cache, why);
 	if (!err)
 		err = fsc_sweep(cache, cache->tmp);

@@ -221,6 +221,9 @@ void fsc_super_taint(struct fsc_cache *cache);
 /* graveyard.c */
 /* Move what @name in @dir leads to, file or directory, to the graveyard [waits]. */
 int fsc_bury(struct fsc_cache *cache, struct fsc_dir *dir, const char *name);
+/* What is in ROOT/graveyard, where an older version has buried it: nobody else may come for it. While
+ * the cache is being opened [waits]. */
+void fsc_bury_graveyard(struct fsc_cache *cache);
 void fsc_bury_queue(struct fsc_cache *cache); /* empty the graveyard in the background */
 void fsc_bury_work(struct fsc_work *work);
 int fsc_sweep(struct fsc_cache *cache, struct fsc_dir *dir); /* empty a directory [waits] */

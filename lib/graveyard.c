@@ -2,7 +2,8 @@
 /*
  * graveyard.c - what is to go but is too large to be removed at once: renamed here, which is quick
  * and whole, then taken apart in the background; and the same taking apart for ROOT/tmp. Not in
- * ROOT/graveyard: cachefilesd takes apart what it finds there, and ends if somebody else does, too.
+ * ROOT/graveyard: cachefilesd takes apart what it finds there, and ends if somebody else does, too. It
+ * looks there only once the cache is open.
  */
 #include "core.h"
 
@@ -38,6 +39,23 @@ int fsc_bury(struct fsc_cache *cache, struct fsc_dir *dir, const char *name)
 	if (!err && cache->wq)
 		fsc_bury_queue(cache);
 	return err;
+}
+
+void fsc_bury_graveyard(struct fsc_cache *cache)
+{
+	const struct fsc_backend_ops *ops = cache->be->ops;
+	char name[FSC_NAME_MAX + 1];
+	struct fsc_dir *dir;
+	uint64_t pos = 0;
+	bool empty;
+
+	if (ops->dir_open(cache->be, cache->root, "graveyard", false, &dir))
+		return;
+	empty = ops->dir_next(dir, &pos, name, sizeof(name)) == 0;
+	ops->dir_close(dir);
+	/* Whether it was counted nobody knows. */
+	if (!empty && !fsc_bury(cache, cache->root, "graveyard"))
+		fsc_space_unknown(cache);
 }
 
 static int remove_tree(struct fsc_cache *cache, struct fsc_dir *parent, const char *name,

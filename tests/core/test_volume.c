@@ -366,6 +366,35 @@ static void what_is_left_in_the_graveyard_goes_at_the_next_start(void **state)
 	each_seed(20, buried);
 }
 
+static void old_graves(struct world *w)
+{
+	bool any = sim_chance(2);
+
+	world_open(w);
+	fill(w, &file);
+	world_close(w);
+	w->vol = NULL;
+	simstore_mkdir(w->store, "graveyard");
+	if (any) {
+		simstore_copy_tree(w->store, "cache", "graveyard/x");
+		simstore_mkfile(w->store, "graveyard/y");
+	}
+	w->params.max_bytes = 1000 * K;
+	world_open(w);
+	sim_sleep_ms(5000);
+	CHECK_EQ(in_graveyard(w), 0);
+	/* The empty one is somebody else's, and may be watched. */
+	CHECK_EQ(simstore_ino(w->store, "graveyard") != 0, !any);
+	CHECK_EQ(world_stats(w).bytes_used, fsc_round_up(file.size, K));
+	CHECK(found(w, &file) > 0);
+}
+
+static void what_is_in_an_old_graveyard_goes_as_well(void **state)
+{
+	(void)state;
+	each_seed(20, old_graves);
+}
+
 static void swept(struct world *w)
 {
 	world_open(w);
@@ -426,6 +455,7 @@ int main(void)
 		cmocka_unit_test(strict_removal_makes_the_end_of_a_volume_durable),
 		cmocka_unit_test(giving_it_back_waits_for_the_last_pin),
 		cmocka_unit_test(what_is_left_in_the_graveyard_goes_at_the_next_start),
+		cmocka_unit_test(what_is_in_an_old_graveyard_goes_as_well),
 		cmocka_unit_test(what_is_left_in_tmp_goes_at_the_start),
 		cmocka_unit_test(an_error_costs_this_time_only),
 	};

@@ -261,6 +261,26 @@ close_device
 cache_is_gone || fail "unbind leaves a cache"
 echo 0 >/sys/module/libfscache/parameters/persist
 
+# --- What an older version has buried ---------------------------------------------------------------
+
+fill_old_graveyard() {
+	mkdir -p /cache/graveyard/old/@01
+	echo old >/cache/graveyard/old/@01/file
+}
+
+old_graveyard_is_empty() {
+	[ -d /cache/graveyard ] && [ -z "$(ls /cache/graveyard)" ] && graves_are_empty
+}
+
+say "an old graveyard, and no daemon"
+fill_old_graveyard
+open_device
+bind
+wait_until 30 old_graveyard_is_empty || fail "the old graveyard is not emptied"
+yes unbind
+close_device
+fill_old_graveyard
+
 # --- cachefilesd ------------------------------------------------------------------------------------
 
 # What is buried goes by itself: the daemon, who watches the graveyard, must not get in the way. A
@@ -273,7 +293,7 @@ mv /tmp/volume "$volume"
 start_daemon
 mount_cached
 compare_all "after a volume was buried"
-wait_until 30 graves_are_empty || fail "the graves are not emptied"
+wait_until 30 old_graveyard_is_empty || fail "the graves are not emptied"
 kill -0 "$daemon" || fail "cachefilesd ended: $(tail -n 2 /tmp/cachefilesd.log)"
 say "cachefilesd, killed"
 kill -9 "$daemon"
