@@ -31,6 +31,15 @@ serve_two_afs() {
 	serve afs
 	make_volume scratch >/tmp/vos.log 2>&1 || die "no second volume: $(cat /tmp/vos.log)"
 	config afs %guest:test %guest:scratch ''
+	# (These are the names that /proc/mounts has. But a cell that is named is looked for by DNS.)
+	cat >/debian/usr/sbin/mount.afs <<-'END'
+		#!/bin/sh
+		source=%${1#%guest:}
+		target=$2
+		shift 2
+		exec mount -i -t afs "$source" "$target" "$@"
+	END
+	chmod 755 /debian/usr/sbin/mount.afs
 }
 
 config() { # TYPE DEVICE DEVICE OPTIONS
