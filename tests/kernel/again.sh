@@ -4,7 +4,7 @@
 # again.sh - the machine is booted again with the same disks: what was in the cache still is, and
 # what has changed meanwhile is not believed.
 #
-#	again.sh [--stock] [--cache ext4|xfs] KERNEL PROTOCOL
+#	again.sh [--stock] [--cache ext4|xfs|btrfs] KERNEL PROTOCOL
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"

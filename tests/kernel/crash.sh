@@ -4,7 +4,7 @@
 # crash.sh - a machine that uses the cache is cut off, again and again: what it finds in the cache
 # afterwards is the server's bytes or nothing.
 #
-#	crash.sh [--stock] [--cut] [--cache ext4|xfs] [--seed N] KERNEL PROTOCOL ROUNDS
+#	crash.sh [--stock] [--cut] [--cache ext4|xfs|btrfs] [--seed N] KERNEL PROTOCOL ROUNDS
 #
 # Each round boots with the disks of the last (guest/crash.sh), and ends by kill -9. With --cut
 # (not UML) the cache's disk then loses writes that came after its last flush, as by a power cut

@@ -6,7 +6,7 @@
 #
 #	cuts.sh [OPTION...] KERNEL PROTOCOL CUTS KILLS
 #
-# --stock --module FILE --parameters TEXT --cache ext4|xfs	as for run.sh
+# --stock --module FILE --parameters TEXT --cache ext4|xfs|btrfs	as for run.sh
 # --seed N		of the first recording
 # --steps N		how much is done in each one (200)
 # --state FILE		what was done before counts
@@ -44,6 +44,7 @@ done
 [ $# = 4 ] || die "usage: cuts.sh [OPTION...] KERNEL PROTOCOL CUTS KILLS"
 kernel=$1 protocol=$2 cuts=$3 kills=$4
 need python3 mkfs.ext4 mkfs.xfs
+[ "$filesystem" != btrfs ] || need mkfs.btrfs
 case $kernel-$cuts in
 uml*-0) ;;
 uml*) die "UML's disk loses flushes: there are only kills" ;;
@@ -69,7 +70,11 @@ make_filesystem() { # FILE
 		truncate -s 300M "$1"
 		mkfs.xfs -q -f "$1"
 		;;
-	*) die "the cache lies on ext4 or xfs" ;;
+	btrfs)
+		truncate -s 160M "$1"
+		mkfs.btrfs -q -f "$1" >/dev/null
+		;;
+	*) die "the cache lies on ext4, xfs or btrfs" ;;
 	esac
 }
 

@@ -138,8 +138,8 @@ find_headers() { # KERNEL
 
 # --- What the guest runs on ------------------------------------------------------------------
 
-stock_modules='virtio_pci virtio_blk virtio_console 9p 9pnet_virtio 9pnet_fd ext4 xfs fscache netfs
-	cachefiles nfs nfsv4 nfsd crc32c_generic libcrc32c'
+stock_modules='virtio_pci virtio_blk virtio_console 9p 9pnet_virtio 9pnet_fd ext4 xfs btrfs
+	fscache netfs cachefiles nfs nfsv4 nfsd crc32c_generic libcrc32c'
 # for SMB; the ciphers are asked for by name
 stock_modules="$stock_modules cifs cmac ccm gcm ghash_generic aes_generic ctr ecb seqiv
 	sha256_generic sha512_generic md4 md5 hmac nls_utf8 nls_ucs2_utils"

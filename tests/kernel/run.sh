@@ -14,7 +14,7 @@
 # --stock		the kernel's own cachefiles instead of our module
 # --module FILE		this module; without, it is built of this tree
 # --parameters TEXT	of our module, "NAME=VALUE..."
-# --cache ext4|xfs	what the cache lies on (ext4)
+# --cache ext4|xfs|btrfs	what the cache lies on (ext4; UML has no btrfs)
 # --size MB		how large that is (512)
 # --with PROGRAM	this program of this machine is there, too; may be given several times
 # --keep FOLDER		keep cache.img, server.img and share/ there: a second run with the same
@@ -94,13 +94,15 @@ make_disk() { # FILE KIND MB
 	case $2 in
 	ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$1.part" ;;
 	xfs) mkfs.xfs -q -f "$1.part" ;;
-	*) die "the cache lies on ext4 or xfs" ;;
+	btrfs) mkfs.btrfs -q -f "$1.part" >/dev/null ;;
+	*) die "the cache lies on ext4, xfs or btrfs" ;;
 	esac || return 1
 	mv "$1.part" "$1"
 }
 
 prepare_disks() {
 	need mkfs.ext4 mkfs.xfs truncate
+	[ "$filesystem" != btrfs ] || need mkfs.btrfs
 	: "${keep:=$tmp}"
 	mkdir -p "$keep/share"
 	[ -f "$keep/cache.img" ] || make_disk "$keep/cache.img" "$filesystem" "$size" ||

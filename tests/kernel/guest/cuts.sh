@@ -50,6 +50,7 @@ try() { # PARTITION
 	umount /mnt || die "$moment: can't unmount"
 	unbind_device
 	wait_until 60 umount /cache || die "$moment: the cache's disk is still in use"
+	[ $disk_is != btrfs ] || io apart || die "$moment: the next disk would be taken for this one"
 	say "tried $moment: $reads reads of the cache, $(wc -l </tmp/there) files"
 	echo 3 >/proc/sys/vm/drop_caches
 }

@@ -12,6 +12,8 @@
  *	io cut FILE SIZE...		truncate(2), by name, to one size after the other
  *	io same A B COUNT SEED		COUNT reads anywhere, of any length, of both: fails if they differ
  *	io hold FILE...			opens each, says "held", and has them open until it is killed
+ *	io apart			btrfs forgets the disks that are not mounted: it takes one with the
+ *					same UUID for the same disk
  *	io say TEXT			TEXT, without an end of line, in one write to standard output
  *
  * What reads says how fast that was, as "NUMBER UNIT".
@@ -22,6 +24,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/btrfs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -202,6 +206,16 @@ static void hold(char **paths, int count)
 	pause();
 }
 
+static void apart(void)
+{
+	struct btrfs_ioctl_vol_args all = { 0 };
+	int fd = open_file("/dev/btrfs-control", O_RDWR);
+
+	if (ioctl(fd, BTRFS_IOC_FORGET_DEV, &all) != 0)
+		fail("/dev/btrfs-control");
+	close(fd);
+}
+
 // (a shell's printf doesn't say with what error a write failed)
 static void say(const char *text)
 {
@@ -219,6 +233,10 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
 
+	if (argc == 2 && !strcmp(argv[1], "apart")) {
+		apart();
+		return 0;
+	}
 	if (!strcmp(what, "cut") && argc > 3)
 		cut(argv[2], argv + 3, argc - 3);
 	else if (!strcmp(what, "fill") && argc == 5)

@@ -153,7 +153,6 @@ serve_ceph() {
 	[ -n "${ceph_host-}" ] || skip "no Ceph: its servers are for QEMU's guests"
 	modprobe virtio_net && modprobe ceph || die "no ceph"
 	ip link set eth0 up && ip addr add "${ceph_host%.*}.2/24" dev eth0 || die "no network"
-	mount -t debugfs none /sys/kernel/debug
 	served=/served
 	mkdir -p /served
 	mount_served
@@ -358,8 +357,10 @@ stop_daemon() {
 
 mount_cache_disk() {
 	# (the filesystem is what the disk says)
-	mount -t ext4 "/dev/$cache_disk" /cache 2>/dev/null ||
-		mount -t xfs "/dev/$cache_disk" /cache || die "can't mount the cache's disk"
+	for disk_is in ext4 xfs btrfs; do
+		mount -t $disk_is "/dev/$cache_disk" /cache 2>/dev/null && return
+	done
+	die "can't mount the cache's disk"
 }
 
 cache_up() {
