@@ -372,6 +372,9 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 	in_guest press "$protocol"
 	in_guest memory "$protocol"
 	[ "$protocol" != 9p ] || in_guest order
+	case $kernel in
+	*-debug) kernel_faults ;;
+	esac
 	in_machines again
 	in_machines crash 20
 	case $kernel in
@@ -385,6 +388,19 @@ kernel_scripts() { # of $kernel, $disk, $protocol
 		guest_options=
 		;;
 	esac
+}
+
+# Failures where they are made on demand.
+kernel_faults() {
+	for what in memory function disk; do
+		in_guest fault "$protocol" "$what"
+	done
+	guest_options="--inject 4"
+	in_guest boot "$protocol"
+	in_guest coherence "$protocol"
+	in_guest load "$protocol" 4
+	in_guest play "$protocol" 2000 "$(date +%s)"
+	guest_options=
 }
 
 # Of a long run that was stopped, those that were tried count.
@@ -401,6 +417,7 @@ guest_as=
 
 in_guest() { # SCRIPT ARGUMENT...: with $guest_options of run.sh's
 	guest=tests/kernel/guest/$1.sh name=kernel/$kernel-$disk-$protocol-$1$guest_options
+	[ "$1" != fault ] || name=$name-$3
 	shift
 	# shellcheck disable=SC2086 # words
 	run_test "$name" $guest_as timeout -k 30 "$limit" \

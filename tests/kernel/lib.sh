@@ -7,7 +7,7 @@
 # this machine's kernel.
 # shellcheck shell=sh
 
-uml=''
+uml='' built=''
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libfscache-tests
 
 # into FOLDER, whole or not at all, by COMMAND... run in an empty folder
@@ -61,15 +61,26 @@ unpack_image() { # RELEASE
 	depmod -b . "$(ls lib/modules)"
 }
 
-# $kernel_root (with lib/modules in it), $release, $vmlinuz of 6.1, 6.12, uml, uml-debug or uml-builtin
+# $kernel_root (with lib/modules in it), $release, $vmlinuz of KERNEL, see run.sh; $built is where it was
+# compiled here, $uml the same if it is one
 find_kernel() { # KERNEL
 	case $1 in
 	6.1) find_image '^linux-image-6\.1\.0-[0-9]+-amd64-unsigned$' ;;
 	6.12) find_image '^linux-image-6\.12\.[0-9]+\+deb12-amd64-unsigned$' ;;
-	uml) find_uml ;;
-	uml-debug) find_uml --debug ;;
+	uml)
+		find_built vmlinux uml.sh
+		uml=$built
+		;;
+	uml-debug)
+		find_built vmlinux debug.sh "$1"
+		uml=$built
+		;;
+	x86-debug)
+		need qemu-system-x86_64
+		find_built arch/x86/boot/bzImage debug.sh "$1"
+		;;
 	uml-builtin) find_builtin ;;
-	*) die "there is no kernel '$1', only 6.1, 6.12, uml, uml-debug and uml-builtin" ;;
+	*) die "there is no kernel '$1', only 6.1, 6.12, uml, uml-builtin and those of debug.sh" ;;
 	esac
 }
 
@@ -92,16 +103,18 @@ try_image() { # PATTERN
 	kept "$cache/$image" unpack_image "${unsigned%-unsigned}"
 }
 
-find_uml() { # [--debug]
-	uml=$(sh "$source/tests/kernel/uml.sh" "$@") || {
+find_built() { # IMAGE SCRIPT...
+	image=$1
+	shift
+	built=$(sh "$source/tests/kernel/$@") || {
 		status=$?
-		echo "$uml"
+		echo "$built"
 		exit $status
 	}
-	uml=$(echo "$uml" | tail -n 1)
-	kernel_root=$uml/root
+	built=$(echo "$built" | tail -n 1)
+	kernel_root=$built/root
 	release=$(ls "$kernel_root/lib/modules")
-	vmlinuz=$uml/vmlinux
+	vmlinuz=$built/$image
 }
 
 # With us in it already.
@@ -129,7 +142,7 @@ build_module() { # KERNEL BUILD
 
 # What compiles for exactly the kernel that is booted.
 find_headers() { # KERNEL
-	headers=$uml
+	headers=$built
 	[ -z "$headers" ] || return 0
 	headers=$cache/linux-headers-$release/usr/src/linux-headers-$release
 	[ -d "$headers" ] || sh "$source/tests/build/kernel.sh" "$source" "$1" "$tree/first" &&
@@ -191,7 +204,7 @@ make_root() { # TREE: the guest's whole userspace, with the kernel's modules
 	done
 	copy_program "$cache/cachefilesd/sbin/cachefilesd" . || return 1
 	! diod=$(command -v diod) || copy_program "$diod" . || return 1
-	for program in io cld play churn mixed; do
+	for program in io cld play churn mixed nth; do
 		gcc -O2 -static -Wall -Wextra -o "bin/$program" "$1/tests/kernel/guest/$program.c" ||
 			return 1
 	done

@@ -6,8 +6,9 @@
 #	sh tests/kernel/run.sh [OPTION...] KERNEL SCRIPT [ARGUMENT...]
 #
 # KERNEL	6.1 or 6.12: Debian's stock kernel, emulated by QEMU (6 to 30 s for each boot)
-#		uml or uml-debug: User Mode Linux 6.12, debug with what uml-debug.config says (one
-#		CPU; built when first wanted: 20 minutes); uml-builtin: with our module in the kernel
+#		uml: User Mode Linux 6.12 (one CPU; built when first wanted: 20 minutes);
+#		uml-builtin: with our module in the kernel
+#		uml-debug, x86-debug: those that debug.sh builds, to find mistakes
 # SCRIPT	a file of this machine, run there by busybox's sh; it begins with `. /guest/lib.sh`.
 #		The scripts in guest/ are meant, and say what they do.
 #
@@ -24,6 +25,9 @@
 # --multidevs KIND	how QEMU's server numbers files (remap)
 # --poison		memory that was freed is poisoned, and who allocated what is kept: without a
 #			debug kernel, but in that which is used, with two CPUs
+# --inject PERCENT	of what the module needs (memory, also for the filesystem; its own functions, where
+#		that can be had) fails while a cache is bound; the script then isn't to ask where
+#		bytes came from, but how often something failed
 # --timeout SECONDS	(600)
 # --memory MB		(768; 2048 of a debug kernel); of QEMU, below 256: its root is on a disk
 # --cpus N		of QEMU (2)
@@ -55,7 +59,7 @@ usage() {
 }
 
 stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=''
-programs='' more='' count='' cpus=2 parameters='' multidevs=remap poison=''
+programs='' more='' count='' cpus=2 parameters='' multidevs=remap poison='' inject=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--stock) stock=1 ;;
@@ -68,6 +72,7 @@ while [ $# -gt 0 ]; do
 	--log) log=$2 && shift ;;
 	--multidevs) multidevs=$2 && shift ;;
 	--poison) poison="slub_debug=FZPU page_poison=1 kfence.sample_interval=20" ;;
+	--inject) inject=$2 && shift ;;
 	--timeout) limit=$2 && shift ;;
 	--memory) memory=$2 && shift ;;
 	--disk) more="$more $2" && shift ;;
@@ -132,7 +137,7 @@ prepare_job() { # ARGUMENT...
 	{
 		kind=${kernel%-debug}
 		echo "guest_kind=${kind%-builtin} guest_debug=$debug guest_out=$tmp/guest"
-		echo "guest_stock=$stock"
+		echo "guest_stock=$stock guest_inject=$inject"
 		echo "guest_arguments='$*' guest_limit=$((limit * 4 / 5))"
 		echo "guest_parameters='$parameters'"
 		[ -z "$module" ] ||
@@ -323,6 +328,14 @@ killed_complains() {
 		sed 's/^/guest: kernel: /' | grep .
 }
 
+# The first in full, without what was only found lying on the stack.
+show_complaint() {
+	. "$source/tests/kernel/guest/complaints.sh" # $pattern
+	cat "$tmp/console" "$tmp/machine" 2>/dev/null | awk -v "pattern=$pattern" '
+		$0 ~ pattern {found = 1}
+		found && !/] \? / && n++ < 150'
+}
+
 result() {
 	[ -n "$ended" ] || ended=$(sed -n 's/\r//; s/^guest: ended with //p' "$tmp/guest/out")
 	: "${ended:=125}"
@@ -332,6 +345,7 @@ result() {
 	esac
 	case $ended in
 	0 | 77 | 137) ;;
+	99) show_complaint ;;
 	*) cat "$tmp/console" "$tmp/machine" 2>/dev/null | tail -n 60 ;;
 	esac
 	exit "$ended"

@@ -31,6 +31,7 @@ skip() {
 }
 
 finish() {
+	[ -z "$guest_inject" ] || have_injected 20 failslab
 	exit $failed
 }
 
@@ -316,6 +317,7 @@ load_module() {
 		insert libfscache /guest/libfscache.ko $guest_parameters
 	fi || die "the module can't be loaded"
 	[ -c /dev/cachefiles ] || die "the module has no /dev/cachefiles"
+	aim_faults
 }
 
 unload_module() {
@@ -334,9 +336,28 @@ cache_is_gone() {
 	! cache_is_active
 }
 
+# run.sh --inject: what fails does so from here on, until a daemon is to bind.
+inject_faults() { # PERCENT
+	[ -n "$guest_inject" ] || return 0
+	. /guest/inject.sh
+	for kind in failslab fail_page_alloc fail_function; do
+		! can_inject $kind || inject "$1" $kind
+	done
+}
+
+aim_faults() {
+	[ -n "$guest_inject" ] || return 0
+	. /guest/inject.sh
+	can_inject failslab || skip "this kernel injects no faults"
+	for kind in failslab fail_page_alloc fail_function; do
+		! can_inject $kind || aim $kind
+	done
+}
+
 # (cachefilesd 0.10.10 looks for freed memory among its objects by four bits of their addresses: of
 # those that are drawn by lot 1 in 16 makes it abort. Of the fixed ones none does.)
 start_daemon() { # [FOLDER]
+	inject_faults 0
 	echo 0 >/proc/sys/kernel/randomize_va_space
 	printf 'dir %s\ntag guest\nbrun 10%%\nbcull 7%%\nbstop 3%%\nfrun 10%%\nfcull 7%%\nfstop 3%%\n' \
 		"${1:-/cache}" >/etc/cachefilesd.conf
@@ -346,6 +367,7 @@ start_daemon() { # [FOLDER]
 		cat /tmp/cachefilesd.log
 		die "cachefilesd has not bound the cache"
 	}
+	inject_faults "$guest_inject"
 }
 
 stop_daemon() {
@@ -519,6 +541,7 @@ compare_all_cached() { # WHAT
 		once_more=
 		return
 	fi
+	[ -z "$guest_inject" ] || return 0
 	[ $reads -gt 0 ] || fail "$1: fscache has counted no reads"
 	[ $kib -gt 0 ] || fail "$1: nothing was read from the cache's disk"
 	[ $server -le "$(let_off)" ] || fail "$1: the server was asked for bytes"
