@@ -25,8 +25,8 @@
 
 /*
  * What ALLOW_ERROR_INJECTION() names can be told to fail: by fail_function in kernels that have it
- * (FAIL_FUNCTION), by a kprobe that returns in its place in others. So all calls must lead there, and
- * those that the compiler might turn into something else are marked.
+ * (FAIL_FUNCTION), by a kprobe that returns in its place in others. So all calls must lead there,
+ * and those that the compiler might turn into something else are marked.
  */
 #define fsc_may_fail noinline __noclone
 
@@ -163,6 +163,11 @@ static inline void fsc_shrinker_end(struct shrinker *shrinker)
 	kfree(container_of(shrinker, struct fsc_shrinker, shrinker));
 }
 #endif
+
+/* --- 9P --------------------------------------------------------------------------------------- */
+
+/* What has no version comes to the cache only where a mount option (ignoreqv) says so. */
+#define FSC_MOUNTS_KNOW_VERSIONS (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0))
 
 /* --- The netfs library ------------------------------------------------------------------------ */
 

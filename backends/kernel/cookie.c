@@ -27,6 +27,7 @@
 #include <linux/pagemap.h>
 #include <linux/random.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "module.h"
 #include "trace.h"
@@ -249,6 +250,8 @@ static int open_object(struct fsc_kobject *ko)
 	struct fsc_blob key = { fscache_get_key(cookie), cookie->key_len };
 	struct fsc_blob label = { ko->label, ko->label_len };
 
+	if (ko->kv->wants_versions && !memchr_inv(ko->label, 0, ko->label_len))
+		return -ENODATA;
 	return fsc_object_open(ko->kv->vol, key, label, READ_ONCE(cookie->object_size), &ko->obj);
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * ctimes.c - which ctime a file had when it was used last: another one tells of a truncation by name
- * (see cookie.c) when it is used again.
+ * ctimes.c - which ctime a file had when it was used last: another one tells of a truncation by
+ * name (see cookie.c) when it is used again.
  *
- * A file whose ctime isn't known any more loses what is stored of it if its inode is still in memory.
- * Nobody tells us when that goes, and with it what the ctime was kept for: so those of the oldest
- * cookies are forgotten when there are many, or when memory is wanted, which takes inodes as well.
+ * A file whose ctime isn't known any more loses what is stored of it if its inode is still in
+ * memory. Nobody tells us when that goes, and with it what the ctime was kept for: so those of the
+ * oldest cookies are forgotten when there are many, or when memory is wanted, which takes inodes as
+ * well.
  */
 #include "module.h"
 

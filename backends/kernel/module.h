@@ -19,8 +19,8 @@
  * fscache keeps look-up, invalidation and withdrawal of one cookie apart, and withdraws only what
  * no operation is under way on. So an object is there as long as an operation is.
  *
- * Lock order: fsc_kobject.lock, fsc_kcache.lock, each around the core's spinlocks, the former around
- * its mutexes, too; the xarray's own lock innermost.
+ * Lock order: fsc_kobject.lock, fsc_kcache.lock, each around the core's spinlocks, the former
+ * around its mutexes, too; the xarray's own lock innermost.
  */
 #ifndef FSC_KERNEL_MODULE_H
 #define FSC_KERNEL_MODULE_H
@@ -63,6 +63,7 @@ struct fsc_kvolume {
 	struct fscache_volume *cookie;
 	struct fsc_volume *vol;
 	bool strict; /* a file may change and its coherency data not */
+	bool wants_versions; /* coherency data of zeroes tell nothing */
 	struct xarray ctimes; /* of cookies that nobody uses any more, by debug_id */
 	atomic_long_t nr_ctimes;
 };

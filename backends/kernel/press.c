@@ -3,10 +3,10 @@
  * press.c - room that only files in use could give back.
  *
  * The core culls what isn't open. When that isn't enough and something couldn't be stored, what
- * nobody uses but fscache still has open is withdrawn, and then what is in use, those first of which
- * most is stored, until what was refused can be stored and culling needn't begin. What is stored of
- * them goes. A file in use is uncached from then on until it is opened again: to begin anew at once
- * would only fill the disk again.
+ * nobody uses but fscache still has open is withdrawn, and then what is in use, those first of
+ * which most is stored, until what was refused can be stored and culling needn't begin. What is
+ * stored of them goes. A file in use is uncached from then on until it is opened again: to begin
+ * anew at once would only fill the disk again.
  *
  * Each is withdrawn by a worker of fscache's when no operation is under way on its cookie. So what
  * was chosen to give enough is waited for before more are chosen.

@@ -17,6 +17,18 @@ module_param(strict_removal, charp, 0644);
 MODULE_PARM_DESC(strict_removal,
 		 "netfses, separated by commas, whose coherency data may stay the same when a file changes (9p)");
 
+/* A version of 0 is none: of those that change nothing tells. Newer kernels leave that to the mount
+ * (ignoreqv). */
+static bool unversioned = FSC_MOUNTS_KNOW_VERSIONS;
+module_param(unversioned, bool, 0644);
+MODULE_PARM_DESC(unversioned,
+		 "9P's files without a version are cached as the mount says; N: never (kernels before 6.4: N)");
+
+static bool wants_versions(const char *key)
+{
+	return !READ_ONCE(unversioned) && strcspn(key, ",") == 2 && !memcmp(key, "9p", 2);
+}
+
 static bool is_strict(const char *key)
 {
 	size_t len = strcspn(key, ",");
@@ -44,6 +56,7 @@ static int open_volume(struct fsc_kcache *kc, struct fscache_volume *vcookie,
 	struct fsc_blob coherency = { vcookie->coherency, vcookie->coherency_len };
 
 	kv->strict = is_strict(key.data);
+	kv->wants_versions = wants_versions(key.data);
 	return fsc_volume_acquire(kc->cache, key, coherency,
 				  kv->strict ? FSC_VOLUME_STRICT_REMOVAL : 0, &kv->vol);
 }

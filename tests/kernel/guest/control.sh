@@ -261,6 +261,29 @@ close_device
 cache_is_gone || fail "unbind leaves a cache"
 echo 0 >/sys/module/libfscache/parameters/persist
 
+# --- Files without a version ------------------------------------------------------------------------
+
+# diod's have none.
+without_versions() { # Y|N
+	echo "$1" >/sys/module/libfscache/parameters/unversioned
+	open_device
+	bind
+	mount_cached
+	compare_all "without versions"
+	umount /mnt
+	opened=$(($(stat_of objects_found) + $(stat_of objects_missed)))
+	yes unbind
+	close_device
+}
+
+if [ "$protocol-$guest_kind" = 9p-uml ]; then
+	say "without versions"
+	without_versions N
+	[ $opened = 0 ] || fail "$opened files without a version were looked up"
+	without_versions Y
+	[ $opened -gt 0 ] || fail "with unversioned none was looked up"
+fi
+
 # --- What an older version has buried ---------------------------------------------------------------
 
 fill_old_graveyard() {
