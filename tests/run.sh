@@ -327,6 +327,11 @@ kernel_long() {
 	done
 	for kernel in 6.12 6.1; do
 		kernel_ceph
+		disk=btrfs
+		for protocol in nfs 9p; do
+			in_guest boot "$protocol"
+			crash_points 50 50
+		done
 	done
 	kernel_others
 }
