@@ -312,14 +312,14 @@ kernel_long() {
 				sh tests/kernel/backend.sh "$kernel" "$disk"
 			for protocol in nfs 9p cifs afs; do
 				case $kernel-$protocol in
-				uml*-afs) ;; # which it doesn't have
+				uml-debug-afs) ;; # which it doesn't have
 				*) kernel_scripts ;;
 				esac
 			done
 			run_test "kernel/$kernel-$disk-mixed" timeout -k 30 "$limit" \
 				sh tests/kernel/run.sh --cache "$disk" --cpus 4 --timeout 7200 \
 				--memory "$(mixed_memory)" \
-				"$kernel" tests/kernel/guest/mixed.sh 5 120 60 nfs 9p
+				"$kernel" tests/kernel/guest/mixed.sh 5 120 60 nfs 9p cifs
 			run_test "kernel/$kernel-$disk-both" \
 				as_root_in_folders timeout -k 30 $((limit * 2)) \
 				sh tests/kernel/both.sh "$build/gcc" --cache "$disk" "$kernel"
@@ -359,13 +359,18 @@ mixed_memory() {
 
 # What others find out with whether a filesystem keeps its bytes. In UML, as they take so long.
 kernel_others() {
-	for protocol in nfs 9p; do
+	for protocol in nfs 9p cifs; do
 		run_test "kernel/uml-$protocol-stress" as_root_in_folders timeout -k 30 "$limit" \
 			sh tests/kernel/stress.sh --timeout 3600 uml "${FSC_XFSTESTS-}" $protocol
+		run_test "kernel/uml-$protocol-linux" as_root_in_folders timeout -k 30 "$limit" \
+			sh tests/kernel/stress.sh --timeout 14400 --linux uml $protocol
 	done
-	run_figures kernel/uml-xfstests as_root_in_folders timeout -k 30 $((limit * 8)) \
-		sh tests/kernel/xfstests.sh --keep "$build/long/kernel-xfstests" \
-		--timeout $((limit * 3)) uml "${FSC_XFSTESTS-}"
+	for protocol in nfs afs; do
+		run_figures "kernel/uml-$protocol-xfstests" \
+			as_root_in_folders timeout -k 30 $((limit * 8)) \
+			sh tests/kernel/xfstests.sh --protocol $protocol --timeout $((limit * 3)) \
+			--keep "$build/long/kernel-xfstests-$protocol" uml "${FSC_XFSTESTS-}"
+	done
 }
 
 kernel_scripts() { # of $kernel, $disk, $protocol

@@ -6,7 +6,7 @@
 
 debian_packages='perl attr acl xfsprogs e2fsprogs bc gawk procps psmisc nfs-common libaio1 liburing2
 	libuuid1 uuid-runtime libcap2-bin file ed hostname quota keyutils kmod xz-utils dbench fio
-	gcc libc6-dev make'
+	gcc libc6-dev make flex bison'
 
 # Where this machine has its packages from.
 debian_sources() {
