@@ -6,29 +6,28 @@
 #define FSC_EXAMPLES_FUSE_INTERRUPT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct fuse_session;
 struct interrupts;
 
-/* What one thread is serving, zeroed at first. */
+/* What one thread is serving, zeroed at first; all of it private. */
 struct served {
-	_Atomic uint64_t unique; /* the request; 0: none */
+	_Atomic uint64_t unique; /* the request, if it may be answered early; 0: none */
 	_Atomic uint32_t tid;    /* of who made it */
-	struct served *next;     /* private */
+	struct served *next;
 };
 
-/* @fd: /dev/fuse. NULL: no memory. */
-struct interrupts *interrupts_new(int fd);
+/* NULL: no memory. */
+struct interrupts *interrupts_new(struct fuse_session *se);
 void interrupts_free(struct interrupts *it); /* [blocks] nobody serves any more; NULL is fine */
 void interrupts_add(struct interrupts *it, struct served *s); /* until interrupts_free() */
 
-/* Around the serving of @buf, which is a request as it came from the kernel; the lock-free way but
- * for FUSE_INTERRUPT. */
-void served_begin(struct interrupts *it, struct served *s, const void *buf, size_t len);
-static inline void served_end(struct served *s)
-{
-	atomic_store_explicit(&s->unique, 0, memory_order_relaxed);
-}
+/* Around the serving of @buf, which is a request as it came from the kernel. False: it isn't to be
+ * served now, and nobody ends that. */
+bool served_begin(struct interrupts *it, struct served *s, const void *buf, size_t len);
+void served_end(struct interrupts *it, struct served *s);
 
 #endif

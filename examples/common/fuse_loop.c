@@ -125,9 +125,10 @@ static void *work(void *arg)
 		l->waiting--;
 		call_another(l);
 		pthread_mutex_unlock(&l->lock);
-		served_begin(l->interrupts, &w->served, w->buf.mem, (size_t)n);
-		fuse_session_process_buf(l->m->se, &w->buf);
-		served_end(&w->served);
+		if (served_begin(l->interrupts, &w->served, w->buf.mem, (size_t)n)) {
+			fuse_session_process_buf(l->m->se, &w->buf);
+			served_end(l->interrupts, &w->served);
+		}
 		take_turn(w);
 	}
 	return NULL;
@@ -183,7 +184,7 @@ int fuse_loop(struct mount *m)
 	struct loop l = { .m = m, .lock = PTHREAD_MUTEX_INITIALIZER };
 	int err;
 
-	l.interrupts = interrupts_new(fuse_session_fd(m->se));
+	l.interrupts = interrupts_new(m->se);
 	if (!l.interrupts)
 		return -ENOMEM;
 	sem_init(&l.end, 0, 0);

@@ -10,6 +10,8 @@
 #   mount_ops.py regions-right FILE WRITERS LENGTH   is each piece as its writer left it?
 #   mount_ops.py hold FILE FIFO   open and read a little, make FIFO.ready, and, when something is written to the fifo,
 #       read on: prints one word, "read", or the name of the error, and then the bytes
+#   mount_ops.py ask CALL FOLDER FIFO   put our process id into FIFO.ready, and when something is
+#       written to the fifo, make a call that asks the server; when it has ended, make FIFO.ready.end
 #   mount_ops.py rest   copy stdin to stdout by nothing but read()
 #   mount_ops.py stopped FILE PID COPY   open, stop that process, and read it all: 0 if that needs no
 #       more than the kernel
@@ -130,6 +132,33 @@ def hold(path, fifo):
     sys.stdout.buffer.write(word.encode() + b"\n" + data)
 
 
+def ask(call, top, fifo):
+    if call == "read":
+        fd = os.open(top + "/asked-read", os.O_RDONLY)
+    elif call == "readdir":
+        fd = os.open(top + "/folder", os.O_RDONLY)
+    elif call == "fsync":
+        fd = os.open(top + "/fd", os.O_RDWR)
+        os.pwrite(fd, os.pread(fd, 1, 0), 0)
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    with open(fifo + ".ready", "w") as ready:
+        ready.write(str(os.getpid()))
+    open(fifo, "rb").read()
+    if call == "alarm":
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+    {
+        "open": lambda: os.open(top + "/asked-open", os.O_RDONLY),
+        "stat": lambda: os.stat(top + "/asked-stat"),
+        "opendir": lambda: os.open(top + "/folder", os.O_RDONLY),
+        "read": lambda: os.pread(fd, 4096, 2 << 20),
+        "alarm": lambda: os.open(top + "/alarmed", os.O_RDONLY),
+        "readdir": lambda: os.listdir(fd),
+        "fsync": lambda: os.fsync(fd),
+    }[call]()
+    with open(fifo + ".ready.end", "w") as end:
+        end.write("ended")
+
+
 def rest():
     while True:
         data = os.read(0, 65536)
@@ -164,6 +193,6 @@ def stopped(path, pid, copy):
     sys.exit(1 if late.is_set() else 0)
 
 
-{"stopped": stopped, "rest": rest, "random": random_ops, "regions": regions, "regions-right": regions_right, "hold": hold}[
+{"ask": ask, "stopped": stopped, "rest": rest, "random": random_ops, "regions": regions, "regions-right": regions_right, "hold": hold}[
     sys.argv[1]
 ](*sys.argv[2:])

@@ -139,48 +139,65 @@ silent() {
 	wait_until 30 is_back || wrong "cold can't be read any more"
 }
 
-asked() { # FILE: the mount is being asked for something, by who says so there
-	[ -s "$1" ] && grep -q '^[^0]' "$tmp"/fusectl/*/waiting
+# How many requests of the mount are being waited for, as the kernel counts.
+waiting() { # NAME
+	fsc_dev=$(sed -n "s,^[0-9]* [0-9]* 0:\([0-9]*\) / $tmp/$1 .*,\1,p" /proc/self/mountinfo)
+	cat "$tmp/fusectl/$fsc_dev/waiting"
 }
 
-# Who is killed needn't wait for the time-out; and a signal that kills nobody ends no call.
+asks_nothing() {
+	[ "$(waiting a)" = 0 ]
+}
+
+# It is ready, and has been let go: what it waits for is the server.
+asks() {
+	[ "$(waiting a)" -gt 0 ]
+}
+
+# mount_ops.py ask CALL, up to where it waits for the server; $asker. The server is stopped then.
+ask_in_silence() { # CALL
+	rm -f "$tmp/go" "$tmp/go.ready"
+	mkfifo "$tmp/go"
+	timeout -k 5 120 python3 "$e2e/mount_ops.py" ask "$1" "$tmp/a" "$tmp/go" &
+	wait_until 30 [ -s "$tmp/go.ready" ] || wrong "$1: it isn't ready"
+	asker=$(cat "$tmp/go.ready")
+	wait_until 10 asks_nothing || wrong "$1: the mount is busy before"
+	kill -STOP "$server_pid"
+	timeout 60 sh -c "echo go >'$tmp/go'"
+	wait_until 10 asks || wrong "$1: nobody is asked"
+}
+
+# Who is killed needn't wait for the time-out. Then the kernel releases what he had open, while we
+# are still busy with it.
 killed_in_silence() {
 	stage "killed when the server is silent"
-	down a
-	random_file "$export/alarmed" 1000001
-	up a --timeout 50
-	same_file a warm
 	mkdir -p "$tmp/fusectl"
-	mount -t fusectl none "$tmp/fusectl"
-	ls "$tmp/a/folder" >/dev/null
-	kill -STOP "$server_pid"
-	for call in 'open(sys.argv[1] + "/cold", "rb").read()' 'os.listdir(sys.argv[1] + "/folder")' \
-		'open(sys.argv[1] + "/made", "w")' 'os.stat(sys.argv[1] + "/unseen")'; do
-		rm -f "$tmp/asking"
-		python3 -c "import os, sys
-print('asks', file=open(sys.argv[2], 'w'))
-$call" "$tmp/a" "$tmp/asking" 2>"$tmp/asks.err" &
-		asker=$!
-		wait_until 10 asked "$tmp/asking" || wrong "$call asks nobody"
-		kill -KILL "$asker"
-		wait_until 10 is_gone "$asker" || wrong "$call: who is killed goes on waiting"
+	mount -t fusectl none "$tmp/fusectl" || {
+		echo "no fusectl: left out"
+		return
+	}
+	down a
+	for file in alarmed asked-open asked-read asked-stat; do
+		random_file "$export/$file" 3000001
 	done
-	rm -f "$tmp/asking"
-	python3 -c "import signal, sys
-signal.signal(signal.SIGALRM, lambda *_: None)
-print('asks', file=open(sys.argv[2], 'w'))
-open(sys.argv[1] + '/alarmed', 'rb', buffering=0).readall()" "$tmp/a" "$tmp/asking" &
-	asker=$!
-	wait_until 10 asked "$tmp/asking" || wrong "nobody is asked"
-	kill -ALRM "$asker"
-	# time enough for that to be taken for its end
+	up a --timeout 50
+	for call in open stat read opendir readdir fsync; do
+		ask_in_silence $call
+		kill -KILL "$asker" || wrong "$call: it hasn't waited"
+		wait_until 10 is_gone "$asker" || wrong "$call: who is killed goes on waiting"
+		wait_until 1 asks # to release what was open
+		kill -CONT "$server_pid"
+		wait_until 30 asks_nothing || wrong "$call: it is never answered"
+	done
+	ask_in_silence alarm
+	# as long as it takes to look at who got a signal, several times
 	sleep 1
 	! is_gone "$asker" || wrong "a harmless signal has ended it"
 	kill -CONT "$server_pid"
-	wait "$asker" || wrong "a harmless signal has made its read fail"
+	wait_until 30 [ -s "$tmp/go.ready.end" ] || wrong "a harmless signal has made its open fail"
 	umount "$tmp/fusectl"
 	wait_until 30 is_back || wrong "cold can't be read any more"
-	rm -f "$export/made"
+	rm -f "$tmp/go" "$tmp/go.ready" "$tmp/go.ready.end"
 	wait_until 5 same_names a || wrong "it lists something else"
 	same_tree a
 }
