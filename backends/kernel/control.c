@@ -304,8 +304,9 @@ static int do_inuse(char *args)
 	char *volume, *path;
 	int err = name_object(args, &volume, &path);
 
+	/* cachefilesd ends when it is told of want of memory. */
 	if (err)
-		return err;
+		return err == -ENOMEM ? -EBUSY : err;
 	if (fsc_cache_object_is_open(control.kc->cache, volume, path))
 		err = -EBUSY;
 	kfree(volume);

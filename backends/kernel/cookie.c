@@ -267,8 +267,11 @@ bool fsc_kobject_lookup(struct fscache_cookie *cookie)
 	struct fsc_kobject *ko = fsc_kobject_new(cookie->volume->cache_priv, cookie);
 	int err;
 
-	if (!ko)
+	if (!ko) {
+		/* Else an invalidation that has come meanwhile would never end, nor the cookie go. */
+		fscache_caching_failed(cookie);
 		return false;
+	}
 	err = open_object(ko);
 	if (!err && may_have_changed(ko))
 		fsc_kobject_modified(ko);
