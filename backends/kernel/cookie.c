@@ -249,7 +249,10 @@ static int open_object(struct fsc_kobject *ko)
 	struct fscache_cookie *cookie = ko->cookie;
 	struct fsc_blob key = { fscache_get_key(cookie), cookie->key_len };
 	struct fsc_blob label = { ko->label, ko->label_len };
+	int err = fsc_kvolume_open(ko->kv);
 
+	if (err)
+		return err;
 	if (ko->kv->wants_versions && !memchr_inv(ko->label, 0, ko->label_len))
 		return -ENODATA;
 	return fsc_object_open(ko->kv->vol, key, label, READ_ONCE(cookie->object_size), &ko->obj);

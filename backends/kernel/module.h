@@ -19,7 +19,7 @@
  * fscache keeps look-up, invalidation and withdrawal of one cookie apart, and withdraws only what
  * no operation is under way on. So an object is there as long as an operation is.
  *
- * Lock order: fsc_kobject.lock, fsc_kcache.lock, each around the core's spinlocks, the former
+ * Lock order: fsc_kvolume.lock, around the core's; fsc_kobject.lock, fsc_kcache.lock, each around the core's spinlocks, the former
  * around its mutexes, too; the xarray's own lock innermost.
  */
 #ifndef FSC_KERNEL_MODULE_H
@@ -61,7 +61,8 @@ struct fsc_kvolume {
 	struct list_head node;
 	struct fsc_kcache *kc;
 	struct fscache_volume *cookie;
-	struct fsc_volume *vol;
+	struct mutex lock;      /* around its opening */
+	struct fsc_volume *vol; /* NULL: couldn't be opened yet */
 	bool strict; /* a file may change and its coherency data not */
 	bool wants_versions; /* coherency data of zeroes tell nothing */
 	struct xarray ctimes; /* of cookies that nobody uses any more, by debug_id */
@@ -98,6 +99,7 @@ void fsc_kcache_unbind(struct fsc_kcache *kc);                                  
 /* volume.c */
 void fsc_kvolume_acquire(struct fscache_volume *vcookie);
 void fsc_kvolume_free(struct fscache_volume *vcookie);
+int fsc_kvolume_open(struct fsc_kvolume *kv); /* if it isn't yet [waits] */
 void fsc_kvolumes_stop(struct fsc_kcache *kc);     /* no look-up begins any more [waits] */
 void fsc_kvolumes_withdraw(struct fsc_kcache *kc); /* [waits] */
 

@@ -49,36 +49,54 @@ static bool is_strict(const char *key)
 	return found;
 }
 
-static int open_volume(struct fsc_kcache *kc, struct fscache_volume *vcookie,
-		       struct fsc_kvolume *kv)
+/* kv->lock */
+static int open_volume(struct fsc_kvolume *kv)
 {
+	struct fscache_volume *vcookie = kv->cookie;
 	struct fsc_blob key = { vcookie->key + 1, vcookie->key[0] };
 	struct fsc_blob coherency = { vcookie->coherency, vcookie->coherency_len };
+	struct fsc_volume *vol;
+	int err;
 
 	kv->strict = is_strict(key.data);
 	kv->wants_versions = wants_versions(key.data);
-	return fsc_volume_acquire(kc->cache, key, coherency,
-				  kv->strict ? FSC_VOLUME_STRICT_REMOVAL : 0, &kv->vol);
+	err = fsc_volume_acquire(kv->kc->cache, key, coherency,
+				 kv->strict ? FSC_VOLUME_STRICT_REMOVAL : 0, &vol);
+	trace_libfscache_volume(vcookie, err);
+	if (!err)
+		smp_store_release(&kv->vol, vol); /* pairs with that in fsc_kvolume_open() */
+	return err;
 }
 
-/* If there is none to be had, nothing in it is cached, and the next use asks again. */
+int fsc_kvolume_open(struct fsc_kvolume *kv)
+{
+	int err = 0;
+
+	/* Pairs with open_volume(): all else is set before. */
+	if (smp_load_acquire(&kv->vol))
+		return 0;
+	mutex_lock(&kv->lock);
+	if (!kv->vol)
+		err = open_volume(kv);
+	mutex_unlock(&kv->lock);
+	return err;
+}
+
+/*
+ * If there is none of the core's to be had, look-ups ask again. There is one of ours in any case:
+ * else fscache doesn't ask us to look up at all, and leaves a cookie that was invalidated meanwhile
+ * with an access that nobody ends; such a cookie is freed while it is hashed.
+ */
 void fsc_kvolume_acquire(struct fscache_volume *vcookie)
 {
 	struct fsc_kcache *kc = vcookie->cache->cache_priv;
-	struct fsc_kvolume *kv = kzalloc(sizeof(*kv), GFP_KERNEL);
-	int err = -ENOMEM;
+	struct fsc_kvolume *kv = kzalloc(sizeof(*kv), GFP_KERNEL | __GFP_NOFAIL);
 
-	if (kv) {
-		fsc_ctimes_init(kv);
-		err = open_volume(kc, vcookie, kv);
-	}
-	trace_libfscache_volume(vcookie, err);
-	if (err) {
-		kfree(kv);
-		return;
-	}
 	kv->kc = kc;
 	kv->cookie = vcookie;
+	mutex_init(&kv->lock);
+	fsc_ctimes_init(kv);
+	fsc_kvolume_open(kv);
 	atomic_inc(&kc->nr_volumes);
 	vcookie->cache_priv = kv;
 	/* So that it doesn't wake anybody by falling to 0; fscache_withdraw_volume() takes it. */
@@ -96,6 +114,7 @@ static void let_go(struct fsc_kvolume *kv, bool retire)
 	kv->cookie->cache_priv = NULL;
 	fsc_ctimes_destroy(kv);
 	fsc_volume_relinquish(kv->vol, retire);
+	mutex_destroy(&kv->lock);
 	kfree(kv);
 	/* What is waited on here is an address: it may be freed in between. */
 	if (atomic_dec_and_test(&kc->nr_volumes))
