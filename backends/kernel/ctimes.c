@@ -13,6 +13,10 @@
 /* In each volume. 9 bytes are what one takes where most of the files are remembered. */
 #define MOST (1l << 18)
 
+/* What may be lost with one is all that is stored of a file: a few bytes are worth that only when
+ * hardly anything else is left. */
+#define DEAR (DEFAULT_SEEKS * 64)
+
 void fsc_ctimes_init(struct fsc_kvolume *kv)
 {
 	xa_init(&kv->ctimes);
@@ -49,9 +53,10 @@ void fsc_ctime_remember(struct fsc_kobject *ko)
 	if (!ko->ctime)
 		return;
 	/* (what was there, or an error) */
-	if (!xa_store(&kv->ctimes, ko->cookie->debug_id, xa_mk_value(ko->ctime), GFP_KERNEL) &&
-	    atomic_long_inc_return(&kv->nr_ctimes) > MOST)
+	if (atomic_long_inc_return(&kv->nr_ctimes) > MOST)
 		forget(kv, 1);
+	if (xa_store(&kv->ctimes, ko->cookie->debug_id, xa_mk_value(ko->ctime), GFP_KERNEL))
+		atomic_long_dec(&kv->nr_ctimes);
 }
 
 bool fsc_ctime_recall(struct fsc_kobject *ko)
@@ -99,7 +104,7 @@ static unsigned long scan(struct shrinker *shrinker, struct shrink_control *sc)
 
 void fsc_ctimes_shrink(struct fsc_kcache *kc)
 {
-	kc->shrinker = fsc_shrinker_start(count, scan, kc);
+	kc->shrinker = fsc_shrinker_start(count, scan, DEAR, kc);
 }
 
 void fsc_ctimes_shrink_no_more(struct fsc_kcache *kc)

@@ -86,11 +86,16 @@ static void press(struct work_struct *work)
 
 	if (!fsc_cache_make_room(kc->cache, &bytes, &files))
 		return;
+	/* Till all are chosen none is the last to come back. */
+	spin_lock(&kc->lock);
+	kc->nr_given_up++;
+	spin_unlock(&kc->lock);
 	while ((bytes || files) && n < MOST && give_up_one(kc, &bytes, &files))
 		n++;
-	/* (unless the last of them has come back already) */
+	/* Not sooner, though more be refused meanwhile: that waits for the same. */
 	if (n)
-		queue_delayed_work(system_unbound_wq, &kc->press, msecs_to_jiffies(PATIENCE_MS));
+		mod_delayed_work(system_unbound_wq, &kc->press, msecs_to_jiffies(PATIENCE_MS));
+	fsc_kpress_given(kc);
 }
 
 void fsc_kpress_given(struct fsc_kcache *kc)
@@ -100,7 +105,8 @@ void fsc_kpress_given(struct fsc_kcache *kc)
 	spin_lock(&kc->lock);
 	last = !--kc->nr_given_up;
 	spin_unlock(&kc->lock);
-	if (last)
+	/* (Not pending: nothing was chosen.) */
+	if (last && delayed_work_pending(&kc->press))
 		mod_delayed_work(system_unbound_wq, &kc->press, msecs_to_jiffies(FREED_MS));
 }
 
