@@ -53,9 +53,11 @@ void fsc_bury_graveyard(struct fsc_cache *cache)
 		return;
 	empty = ops->dir_next(dir, &pos, name, sizeof(name)) == 0;
 	ops->dir_close(dir);
-	/* Whether it was counted nobody knows. */
-	if (!empty && !fsc_bury(cache, cache->root, "graveyard"))
+	/* Whether it was counted nobody knows: all is counted anew. */
+	if (!empty && !fsc_bury(cache, cache->root, "graveyard")) {
+		fsc_space_give(cache, cache->used);
 		fsc_space_unknown(cache);
+	}
 }
 
 static int remove_tree(struct fsc_cache *cache, struct fsc_dir *parent, const char *name,

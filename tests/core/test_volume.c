@@ -370,6 +370,8 @@ static void old_graves(struct world *w)
 {
 	bool any = sim_chance(2);
 
+	w->backend.ids_known = sim_chance(2);
+	w->params.max_bytes = 1000 * K;
 	world_open(w);
 	fill(w, &file);
 	world_close(w);
@@ -379,7 +381,6 @@ static void old_graves(struct world *w)
 		simstore_copy_tree(w->store, "cache", "graveyard/x");
 		simstore_mkfile(w->store, "graveyard/y");
 	}
-	w->params.max_bytes = 1000 * K;
 	world_open(w);
 	sim_sleep_ms(5000);
 	CHECK_EQ(in_graveyard(w), 0);
