@@ -138,7 +138,7 @@ if [ -n "$stock" ]; then
 	finish
 fi
 run_subject libfscache "$@"
-failures=$(sed -n 's/ failed.*//p' "$keep/libfscache.results")
+failures=$(sed -n 's/^\([^ ]*\) failed.*/\1/p' "$keep/libfscache.results")
 [ -n "$failures" ] || finish
 # (also if there is no time left for other tests)
 end=$((end + limit * 4))
