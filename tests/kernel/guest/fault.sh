@@ -138,7 +138,8 @@ fi
 inject_all "$([ "$2" = disk ] && echo 1 || echo 4)"
 use
 say "$(cache_reads) reads of the cache, $(cache_writes) writes"
-[ "$(cache_reads)" -gt 0 ] || fail "nothing was read from the cache"
+# (a disk that fails is given up by its filesystem soon, for good)
+[ "$2" = disk ] || [ "$(cache_reads)" -gt 0 ] || fail "nothing was read from the cache"
 
 say "the cache goes"
 stop_daemon
