@@ -7,8 +7,9 @@
     cut.py same IMAGE BASE LOG
 
 A cut of the power at a moment leaves what was written up to the last flush before it, and of the
-writes after that some: each whole, not at all, or some of its sectors. A write with FUA has
-reached the disk. A kill of the machine leaves everything.
+writes after that some: each whole, not at all, or some of its sectors (of the size that XFS was
+made for: that its blocks may be torn further it leaves to xfs_repair). A write with FUA has reached
+the disk. A kill of the machine leaves everything.
 
 last: IMAGE, as it was before, becomes what a cut at the end of LOG leaves.
 many: DISK gets a partition for each of CUTS and KILLS moments, at random after the first mark (see
@@ -30,11 +31,19 @@ LABEL = 4096
 MIB = 1 << 20
 
 
+def sector_of(image_path):
+    """The least that is written whole."""
+    with open(image_path, "rb") as image:
+        head = image.read(104)
+    return struct.unpack(">H", head[102:104])[0] if head[:4] == b"XFSB" else SECTOR
+
+
 class Log:
     """flags, offset, length and the place of the data of each entry, until where the log was cut off
     itself."""
 
-    def __init__(self, path):
+    def __init__(self, path, sector=SECTOR):
+        self.sector = sector
         self.file = open(path, "rb")
         self.entries = list(self.read())
 
@@ -76,10 +85,10 @@ class Log:
             self.apply(image, base, entry)
             return 1
         data = self.data(entry)
-        for at in range(0, len(data), SECTOR):
+        for at in range(0, len(data), self.sector):
             if chance.random() < 0.5:
                 image.seek(base + entry[1] + at)
-                image.write(data[at : at + SECTOR])
+                image.write(data[at : at + self.sector])
         return 0
 
     def cut(self, image, base, span, chance, lost):
@@ -96,7 +105,7 @@ class Log:
 
 
 def cut_last(path, log_path, seed):
-    log = Log(log_path)
+    log = Log(log_path, sector_of(path))
     total = len(log.entries)
     if not total:
         sys.exit("nothing was logged")
@@ -197,7 +206,7 @@ def label(disk, end, text):
 
 
 def cut_many(path, base_path, log_path, seed, cuts, kills, wanted):
-    log = Log(log_path)
+    log = Log(log_path, sector_of(base_path))
     chance = random.Random(int(seed))
     size = os.path.getsize(base_path)
     marks, start = marks_of(log, size, wanted)

@@ -68,7 +68,7 @@ make_filesystem() { # FILE
 		;;
 	xfs)
 		truncate -s 300M "$1"
-		mkfs.xfs -q -f "$1"
+		mkfs.xfs -q -f -s size=4096 "$1"
 		;;
 	btrfs)
 		truncate -s 160M "$1"

@@ -98,7 +98,7 @@ make_disk() { # FILE KIND MB
 	truncate -s "$3M" "$1.part" || return 1
 	case $2 in
 	ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$1.part" ;;
-	xfs) mkfs.xfs -q -f "$1.part" ;;
+	xfs) mkfs.xfs -q -f -s size=4096 "$1.part" ;;
 	btrfs) mkfs.btrfs -q -f "$1.part" >/dev/null ;;
 	*) die "the cache lies on ext4, xfs or btrfs" ;;
 	esac || return 1
