@@ -427,7 +427,9 @@ guest_as=
 
 in_guest() { # SCRIPT ARGUMENT...: with $guest_options of run.sh's
 	guest=tests/kernel/guest/$1.sh name=kernel/$kernel-$disk-$protocol-$1$guest_options
-	[ "$1" != fault ] || name=$name-$3
+	case $1 in
+	fault | coherence) name=$name${3:+-$3} ;;
+	esac
 	shift
 	# shellcheck disable=SC2086 # words
 	run_test "$name" $guest_as timeout -k 30 "$limit" \
@@ -657,7 +659,21 @@ for argument in "$@"; do
 done
 export FSC_LONG
 
+# What a long run has done is worth something for the code that it was done with.
+long_state_fits() {
+	what=$({
+		git rev-parse HEAD:lib HEAD:backends HEAD:include HEAD:examples HEAD:tests &&
+			git diff HEAD -- lib backends include examples tests
+	} 2>/dev/null || find lib backends include examples tests -type f -exec cksum {} + | sort)
+	what=$(echo "$what" | cksum)
+	[ "$(cat "$build/long/of" 2>/dev/null)" != "$what" ] || return 0
+	[ ! -e "$build/long" ] || echo "the code has changed: what was done of the long run begins anew"
+	rm -rf "$build/long" 2>/dev/null || as_root rm -rf "$build/long" || return 1
+	mkdir -p "$build/long" && echo "$what" >"$build/long/of"
+}
+
 mkdir -p "$build/logs" || exit 1
+[ -z "$FSC_LONG" ] || long_state_fits || exit 1
 install_packages || {
 	report fail install
 	chosen=none

@@ -43,9 +43,10 @@ boot() { # OPTION...
 		"$kernel" "$here/guest/crash.sh" "$protocol" "$seed" >"$tmp/out" 2>&1
 	status=$?
 	cat "$tmp/out"
-	reads=$((reads + $(sed -n 's/.* \([0-9]*\) reads of the cache$/\1/p' "$tmp/out")))
 	[ $status = 77 ] && [ $round = 0 ] && skip "no such guest"
 	[ $status = 137 ] || die "seed $seed: status $status"
+	reads=$((reads + $(sed -n 's/.* \([0-9]*\) reads of the cache$/\1/p' "$tmp/out" |
+		awk '{ sum += $1 } END { print sum + 0 }')))
 	[ "$protocol" != ceph ] || ceph_forget_clients
 }
 

@@ -17,7 +17,11 @@ source=$(cd "$(dirname "$0")/../.." && pwd)
 
 # On a disk of its own, $linux_disk.
 find_linux() {
-	sh "$source/tests/kernel/uml.sh" >"$tmp/uml" || skip "$(tail -n 1 "$tmp/uml")"
+	sh "$source/tests/kernel/uml.sh" >"$tmp/uml" || {
+		status=$?
+		cat "$tmp/uml"
+		exit "$status"
+	}
 	tree=$(readlink -f "$(tail -n 1 "$tmp/uml")/source")
 	kept "$cache/disk-${tree##*/}" make_linux_disk || die "no disk with Linux's source"
 	linux_disk=$cache/disk-${tree##*/}/linux.img

@@ -79,8 +79,7 @@ take_results() {
 	case $status in
 	0 | 1) ;;
 	77)
-		grep '^SKIP' "$keep/log"
-		exit 77
+		skip "$(sed -n 's/^SKIP: //p' "$keep/log")"
 		;;
 	*)
 		fail "$subject: a guest ended with $status; see $keep/$subject.log"

@@ -375,6 +375,7 @@ stop_daemon() {
 	kill "$daemon"
 	wait "$daemon"
 	wait_until 60 cache_is_gone || fail "the cache is still there without cachefilesd"
+	inject_faults 0
 }
 
 mount_cache_disk() {
