@@ -98,13 +98,12 @@ static inline void fsc_first_byte_lock(struct file_lock *lock, struct file *file
 
 /* --- Shrinkers -------------------------------------------------------------------------------- */
 
-/* @seeks: what it costs to have one thing again that was given back. */
 typedef unsigned long (*fsc_shrink_fn)(struct shrinker *shrinker, struct shrink_control *sc);
 
 #ifdef FSC_HAVE_SHRINKER_ALLOC
 /* NULL: no memory. */
 static inline struct shrinker *fsc_shrinker_start(fsc_shrink_fn count, fsc_shrink_fn scan,
-						  int seeks, void *priv)
+						  void *priv)
 {
 	struct shrinker *shrinker = shrinker_alloc(0, "libfscache");
 
@@ -112,7 +111,7 @@ static inline struct shrinker *fsc_shrinker_start(fsc_shrink_fn count, fsc_shrin
 		return NULL;
 	shrinker->count_objects = count;
 	shrinker->scan_objects = scan;
-	shrinker->seeks = seeks;
+	shrinker->seeks = DEFAULT_SEEKS;
 	shrinker->private_data = priv;
 	shrinker_register(shrinker);
 	return shrinker;
@@ -135,7 +134,7 @@ struct fsc_shrinker {
 };
 
 static inline struct shrinker *fsc_shrinker_start(fsc_shrink_fn count, fsc_shrink_fn scan,
-						  int seeks, void *priv)
+						  void *priv)
 {
 	struct fsc_shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
 
@@ -143,7 +142,7 @@ static inline struct shrinker *fsc_shrinker_start(fsc_shrink_fn count, fsc_shrin
 		return NULL;
 	s->shrinker.count_objects = count;
 	s->shrinker.scan_objects = scan;
-	s->shrinker.seeks = seeks;
+	s->shrinker.seeks = DEFAULT_SEEKS;
 	s->priv = priv;
 	if (!register_shrinker(&s->shrinker, "libfscache"))
 		return &s->shrinker;

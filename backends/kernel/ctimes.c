@@ -13,10 +13,6 @@
 /* In each volume. 9 bytes are what one takes where most of the files are remembered. */
 #define MOST (1l << 18)
 
-/* What may be lost with one is all that is stored of a file: a few bytes are worth that only when
- * hardly anything else is left. */
-#define DEAR (DEFAULT_SEEKS * 64)
-
 void fsc_ctimes_init(struct fsc_kvolume *kv)
 {
 	xa_init(&kv->ctimes);
@@ -104,7 +100,7 @@ static unsigned long scan(struct shrinker *shrinker, struct shrink_control *sc)
 
 void fsc_ctimes_shrink(struct fsc_kcache *kc)
 {
-	kc->shrinker = fsc_shrinker_start(count, scan, DEAR, kc);
+	kc->shrinker = fsc_shrinker_start(count, scan, kc);
 }
 
 void fsc_ctimes_shrink_no_more(struct fsc_kcache *kc)
