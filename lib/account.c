@@ -17,11 +17,17 @@
 #define RESCAN_MS 10000u
 #define RESCAN_DOUBLINGS 7
 
+/* Bytes stored since the filesystem was asked. space_lock. */
+static uint64_t stored_since(const struct fsc_cache *cache)
+{
+	return cache->stored - cache->space_stored;
+}
+
 /* space_lock. */
 static struct fsc_space space_now(const struct fsc_cache *cache)
 {
 	struct fsc_space space = cache->space;
-	uint64_t since = cache->space_since / (space.block_size ? space.block_size : 1);
+	uint64_t since = stored_since(cache) / (space.block_size ? space.block_size : 1);
 
 	space.blocks_free -= fsc_min64(space.blocks_free, since);
 	return space;
@@ -40,15 +46,20 @@ static bool is_old(const struct fsc_cache *cache)
 	near = fsc_space_check(&cache->limits, &space, 0, 0) != FSC_SPACE_OK;
 	age = fsc_now_ms() - cache->space_ms;
 	return age > (near ? SPACE_NEAR_MS : SPACE_MS) ||
-	       cache->space_since > (near ? SPACE_NEAR_BYTES : SPACE_BYTES);
+	       stored_since(cache) > (near ? SPACE_NEAR_BYTES : SPACE_BYTES);
 }
 
 static void refresh(struct fsc_cache *cache)
 {
 	struct fsc_space space;
 	unsigned long irq;
+	uint64_t stored;
 	int err;
 
+	/* What is stored while it is asked may not be in the answer. */
+	irq = fsc_spin_lock(&cache->space_lock);
+	stored = cache->stored;
+	fsc_spin_unlock(&cache->space_lock, irq);
 	err = cache->be->ops->space(cache->be, &space);
 	if (err) {
 		fsc_cache_error(cache, err, "asking for free space");
@@ -57,7 +68,7 @@ static void refresh(struct fsc_cache *cache)
 	irq = fsc_spin_lock(&cache->space_lock);
 	cache->space = space;
 	cache->space_ms = fsc_now_ms();
-	cache->space_since = 0;
+	cache->space_stored = stored;
 	cache->space_known = true;
 	fsc_spin_unlock(&cache->space_lock, irq);
 }
@@ -84,7 +95,7 @@ int fsc_space_take(struct fsc_cache *cache, uint64_t bytes)
 	} else {
 		cache->used += bytes;
 		cache->used_moved = true;
-		cache->space_since += bytes;
+		cache->stored += bytes;
 	}
 	fsc_spin_unlock(&cache->space_lock, irq);
 	if (verdict >= FSC_SPACE_CULL)
@@ -98,6 +109,16 @@ void fsc_space_give(struct fsc_cache *cache, uint64_t bytes)
 
 	cache->used -= fsc_min64(cache->used, bytes);
 	cache->used_moved = cache->used_moved || bytes;
+	fsc_spin_unlock(&cache->space_lock, irq);
+}
+
+void fsc_space_freed(struct fsc_cache *cache, uint64_t bytes)
+{
+	unsigned long irq;
+
+	fsc_space_give(cache, bytes);
+	irq = fsc_spin_lock(&cache->space_lock);
+	cache->freed = cache->freed || bytes;
 	fsc_spin_unlock(&cache->space_lock, irq);
 }
 
@@ -172,6 +193,58 @@ bool fsc_space_wanted(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)
 	fsc_space_goal(&cache->limits, &space, cache->used, bytes, files);
 	fsc_spin_unlock(&cache->space_lock, irq);
 	return *bytes || *files;
+}
+
+/* Of free space, whatever the budget says. space_lock. */
+static bool is_short(struct fsc_cache *cache)
+{
+	struct fsc_space_limits limits = cache->limits;
+	uint64_t bytes, files;
+
+	limits.max_bytes = 0;
+	fsc_space_goal(&limits, &cache->space, 0, &bytes, &files);
+	return bytes || files;
+}
+
+/* Did the sync show more, and so will the next one? (Others may have made room meanwhile, or have
+ * synced before us: what was seen once is believed from then on, and what wasn't until it is.) */
+static void learn(struct fsc_cache *cache, const struct fsc_space *before)
+{
+	unsigned long irq;
+
+	refresh(cache);
+	irq = fsc_spin_lock(&cache->space_lock);
+	if (cache->space.blocks_free > before->blocks_free ||
+	    cache->space.files_free > before->files_free)
+		cache->frees_late = true;
+	else
+		cache->frees_promptly = true;
+	fsc_spin_unlock(&cache->space_lock, irq);
+}
+
+/* btrfs counts much of what was removed as free only when it has written that down, in 30 s. */
+bool fsc_space_show_freed(struct fsc_cache *cache, bool doubtful)
+{
+	struct fsc_space before;
+	unsigned long irq;
+	bool due;
+	int err;
+
+	irq = fsc_spin_lock(&cache->space_lock);
+	before = cache->space;
+	due = cache->freed && is_short(cache) &&
+	      (doubtful || cache->frees_late || !cache->frees_promptly);
+	if (due)
+		cache->freed = false;
+	fsc_spin_unlock(&cache->space_lock, irq);
+	if (!due)
+		return false;
+	err = cache->be->ops->sync_fs(cache->be);
+	if (err)
+		fsc_cache_error(cache, err, "syncing what was removed");
+	else
+		learn(cache, &before);
+	return !err;
 }
 
 bool fsc_space_lacking(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files)

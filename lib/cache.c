@@ -98,6 +98,8 @@ static int fill_params(struct fsc_cache *cache, const struct fsc_cache_params *p
 		p->save_ms = DEFAULT_SAVE_MS;
 	if (!p->max_errors)
 		p->max_errors = DEFAULT_MAX_ERRORS;
+	if ((uint32_t)p->at_least > FSC_FS_VOLATILE)
+		return -EINVAL;
 	return fsc_space_limits_init(&cache->limits, p);
 }
 
@@ -281,10 +283,13 @@ static void free_cache(struct fsc_cache *cache)
 int fsc_cache_open(struct fsc_backend *be, const struct fsc_cache_params *params,
 		   struct fsc_cache **out)
 {
-	struct fsc_cache *cache = fsc_zalloc(sizeof(*cache));
+	struct fsc_cache *cache;
 	bool fresh, damaged;
 	int err;
 
+	if (!be)
+		return -EINVAL;
+	cache = fsc_zalloc(sizeof(*cache));
 	if (!cache)
 		return -ENOMEM;
 	init_locks(cache);

@@ -194,7 +194,7 @@ static void recount(struct fsc_gen *gen)
 	after = fsc_min64(before, st.bytes);
 	gen->charge = after;
 	fsc_spin_unlock(&gen->lock, irq);
-	fsc_space_give(gen->cache, before - after);
+	fsc_space_freed(gen->cache, before - after);
 }
 
 int fsc_gen_clear(struct fsc_gen *gen, uint64_t pos, uint64_t len)

@@ -145,8 +145,8 @@ int fsc_cookie_acquire(struct fsc_volume *vol, const struct fsc_cookie_params *p
 	int ret;
 
 	*out = NULL;
-	if (params->key.len == 0 || params->key.len > FSC_KEY_MAX ||
-	    params->coherency.len > FSC_COHERENCY_MAX || params->size > INT64_MAX)
+	if (!fsc_cookie_params_ok(params) || !params->key.data || params->key.len == 0 ||
+	    params->key.len > FSC_KEY_MAX)
 		return -EINVAL;
 	if (!vol)
 		return 0;
@@ -320,7 +320,8 @@ void fsc_cookie_unuse(struct fsc_cookie *cookie)
 
 bool fsc_cookie_params_ok(const struct fsc_cookie_params *params)
 {
-	return params && params->coherency.len <= FSC_COHERENCY_MAX && params->size <= INT64_MAX;
+	return params && params->coherency.len <= FSC_COHERENCY_MAX &&
+	       (params->coherency.data || !params->coherency.len) && params->size <= INT64_MAX;
 }
 
 void fsc_cookie_invalidate(struct fsc_cookie *cookie, const struct fsc_cookie_params *now,

@@ -97,14 +97,41 @@ static bool is_empty(void *arg)
 	return empty;
 }
 
+static bool is_held(struct fsc_cookie *cookie)
+{
+	unsigned long irq = fsc_spin_lock(&cookie->lock);
+	bool held = cookie->users != 0;
+
+	fsc_spin_unlock(&cookie->lock, irq);
+	return held;
+}
+
+/* Does the client still hold one? */
+static bool any_held(struct fsc_cookies *table)
+{
+	unsigned long irq = fsc_spin_lock(&table->lock);
+	struct fsc_list *node;
+	bool held = false;
+
+	for (uint32_t i = 0; i < table->nr_buckets && !held; i++)
+		fsc_list_for_each(node, &table->buckets[i])
+			held |= is_held(fsc_container_of(node, struct fsc_cookie, in_table));
+	fsc_spin_unlock(&table->lock, irq);
+	return held;
+}
+
 void fsc_volume_cookies_free(struct fsc_volume *vol)
 {
 	void **slot = fsc_volume_cookies(vol);
 	struct fsc_cookies *table = *slot;
+	bool cookies_still_held;
 	unsigned long irq;
 
 	if (!table)
 		return;
+	/* It would be waited for without end. */
+	cookies_still_held = any_held(table);
+	FSC_ASSERT(!cookies_still_held);
 	fsc_waitq_wait(&table->empty, is_empty, table);
 	/* Whoever freed the last one woke us under the lock: wait until it has let go. */
 	irq = fsc_spin_lock(&table->lock);

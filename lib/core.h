@@ -78,8 +78,12 @@ struct fsc_cache {
 	struct fsc_space_limits limits;
 	struct fsc_space space;     /* as of space_ms */
 	uint64_t space_ms;
-	uint64_t space_since;       /* bytes stored since then */
+	uint64_t stored;            /* bytes, ever */
+	uint64_t space_stored;      /* of which @space may know */
 	bool space_known;
+	bool freed;                 /* something was removed; free space may not say so yet, */
+	bool frees_late;            /* as it was seen not to before a sync, */
+	bool frees_promptly;        /* or seen to */
 	uint64_t refused;           /* the most that didn't fit since somebody asked what is lacking */
 	uint64_t used;              /* bytes in the cache's files */
 	bool used_known;            /* counted since the last unclean stop */
@@ -329,7 +333,8 @@ int fsc_snapshot_load(struct fsc_gen *gen, enum fsc_map_kind kind, struct fsc_bl
 /* account.c: the limits */
 /* May @bytes be stored [waits]? Counts them in; -ENOSPC. */
 int fsc_space_take(struct fsc_cache *cache, uint64_t bytes);
-void fsc_space_give(struct fsc_cache *cache, uint64_t bytes); /* [any] not stored, or removed */
+void fsc_space_give(struct fsc_cache *cache, uint64_t bytes);  /* [any] not stored */
+void fsc_space_freed(struct fsc_cache *cache, uint64_t bytes); /* [any] removed */
 /* Something went, or couldn't be counted: a clean end claims to know nothing, and the next open
  * counts anew [any]. */
 void fsc_space_unknown(struct fsc_cache *cache);
@@ -341,6 +346,9 @@ void fsc_space_removing(struct fsc_cache *cache);
 void fsc_space_recount(struct fsc_gen *gen);
 /* How much must go until culling ends [waits]? False: nothing. */
 bool fsc_space_wanted(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files);
+/* Is that for want of free space though something was removed, and may that not show yet? Then it
+ * does now, and is to be asked for again [waits]. @doubtful: it should have been enough. */
+bool fsc_space_show_freed(struct fsc_cache *cache, bool doubtful);
 /* And how much until what was refused last can be stored, and culling needn't begin [waits]? */
 bool fsc_space_lacking(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files);
 

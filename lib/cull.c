@@ -2,13 +2,16 @@
 /*
  * cull.c - making room: the least recently used objects go, whole, unless they are open.
  *
- * One walk over the names finds the oldest few hundred by access time, which look-up keeps to
- * within a minute; they are unlinked oldest first until there is room again.
+ * One walk over the names finds the oldest by access time, which look-up keeps to within a minute;
+ * they are unlinked oldest first until there is room again. A few hundred mostly do; where they
+ * don't the next walk is for more, as each looks at all that there is.
  */
 #include "bits.h"
 #include "core.h"
+#include "key.h"
 
 #define BATCH 256
+#define BATCH_MOST 4096 /* 160 KiB, and the names */
 
 struct victim {
 	uint64_t atime_s;
@@ -21,9 +24,8 @@ struct victim {
 struct cull {
 	struct fsc_walk walk;
 	struct fsc_cache *cache;
-	uint32_t nr;
-	uint32_t newest; /* of a full batch: whom an older one replaces */
-	struct victim victims[BATCH];
+	uint32_t nr, most;
+	struct victim victims[]; /* of a full batch the newest, whom an older one replaces, is first */
 };
 
 static bool older(const struct victim *a, const struct victim *b)
@@ -33,14 +35,29 @@ static bool older(const struct victim *a, const struct victim *b)
 	return a->atime_ns < b->atime_ns;
 }
 
-static void find_newest(struct cull *c)
+/* A heap of the first @nr, but for number @i. */
+static void sift(struct cull *c, uint32_t i, uint32_t nr)
+{
+	struct victim v = c->victims[i];
+	uint32_t child;
+
+	while ((child = 2 * i + 1) < nr) {
+		if (child + 1 < nr && older(&c->victims[child], &c->victims[child + 1]))
+			child++;
+		if (!older(&v, &c->victims[child]))
+			break;
+		c->victims[i] = c->victims[child];
+		i = child;
+	}
+	c->victims[i] = v;
+}
+
+static void make_heap(struct cull *c)
 {
 	uint32_t i;
 
-	c->newest = 0;
-	for (i = 1; i < c->nr; i++)
-		if (older(&c->victims[c->newest], &c->victims[i]))
-			c->newest = i;
+	for (i = c->nr / 2; i > 0; i--)
+		sift(c, i - 1, c->nr);
 }
 
 static bool fill_victim(struct victim *v, const char *volume, const char *path)
@@ -93,34 +110,36 @@ static bool consider(struct fsc_walk *walk, const char *volume, const char *path
 
 	if (st->type != FSC_FILE_REGULAR)
 		return true;
-	if (c->nr == BATCH && !older(&v, &c->victims[c->newest]))
+	if (c->nr == c->most && !older(&v, &c->victims[0]))
 		return true;
 	/* Asked again before it is removed; but a batch of those in use would be of no use. */
 	if (is_open(c->cache, volume, path))
 		return true;
 	if (!fill_victim(&v, volume, path))
 		return true;
-	if (c->nr < BATCH) {
-		c->victims[c->nr++] = v;
+	if (c->nr == c->most) {
+		fsc_free(c->victims[0].volume);
+		c->victims[0] = v;
+		sift(c, 0, c->nr);
 	} else {
-		fsc_free(c->victims[c->newest].volume);
-		c->victims[c->newest] = v;
+		c->victims[c->nr++] = v;
+		if (c->nr == c->most)
+			make_heap(c);
 	}
-	if (c->nr == BATCH)
-		find_newest(c);
 	return true;
 }
 
 static void sort(struct cull *c)
 {
 	struct victim v;
-	uint32_t i, j;
+	uint32_t n;
 
-	for (i = 1; i < c->nr; i++) {
-		v = c->victims[i];
-		for (j = i; j > 0 && older(&v, &c->victims[j - 1]); j--)
-			c->victims[j] = c->victims[j - 1];
-		c->victims[j] = v;
+	make_heap(c);
+	for (n = c->nr; n > 1; n--) {
+		v = c->victims[0];
+		c->victims[0] = c->victims[n - 1];
+		c->victims[n - 1] = v;
+		sift(c, 0, n - 1);
 	}
 }
 
@@ -144,17 +163,23 @@ static int remove_unless_open(struct fsc_volume *vol, struct victim *v)
 	return err;
 }
 
-static int remove_from_closed(struct fsc_cache *cache, const struct victim *v)
+static int remove_from_closed(struct fsc_cache *cache, struct victim *v)
 {
+	const struct fsc_backend_ops *ops = cache->be->ops;
+	struct fsc_stat st;
 	struct fsc_dir *dir;
 	int err;
 
-	err = cache->be->ops->dir_open(cache->be, cache->cache_dir, v->volume, false, &dir);
+	err = ops->dir_open(cache->be, cache->cache_dir, v->volume, false, &dir);
 	if (err)
 		return err;
 	fsc_space_removing(cache);
-	err = cache->be->ops->unlink(dir, v->path, NULL);
-	cache->be->ops->dir_close(dir);
+	err = ops->dir_stat(dir, v->path, &st);
+	if (!err)
+		err = ops->unlink(dir, v->path, NULL);
+	ops->dir_close(dir);
+	if (!err)
+		v->bytes = st.bytes;
 	return err;
 }
 
@@ -167,32 +192,35 @@ static int remove_victim(struct fsc_cache *cache, struct victim *v)
 	vol = open_volume(cache, v->volume);
 	err = vol ? remove_unless_open(vol, v) : remove_from_closed(cache, v);
 	fsc_mutex_unlock(&cache->volumes_mutex);
-	if (err && err != -EBUSY && err != -ENOENT)
+	if (err && err != -EBUSY && err != -ENOENT && err != -EUCLEAN)
 		fsc_cache_error(cache, err, "culling an object");
 	if (err)
 		return err;
-	fsc_space_give(cache, v->bytes);
+	fsc_space_freed(cache, v->bytes);
 	fsc_stat_add(cache, FSC_STAT_OBJECTS_CULLED, 1);
 	return 0;
 }
 
-/* What it occupies isn't known to us. */
+/* Of other names the storage would say what counts as its failure, or remove what isn't ours. */
+static bool is_object(const char *volume, const char *path)
+{
+	return volume && path && fsc_key_is_volume_name(volume) && fsc_key_is_object_path(path);
+}
+
 int fsc_cache_cull_object(struct fsc_cache *cache, const char *volume, const char *path)
 {
 	struct victim v = { .volume = (char *)(uintptr_t)volume, .path = (char *)(uintptr_t)path };
-	int err;
 
 	if (!cache || !fsc_cache_is_online(cache))
 		return -ENOBUFS;
-	err = remove_victim(cache, &v);
-	if (!err && !v.bytes)
-		fsc_space_unknown(cache);
-	return err;
+	if (!is_object(volume, path))
+		return -EINVAL;
+	return remove_victim(cache, &v);
 }
 
 bool fsc_cache_object_is_open(struct fsc_cache *cache, const char *volume, const char *path)
 {
-	return cache && is_open(cache, volume, path);
+	return cache && is_object(volume, path) && is_open(cache, volume, path);
 }
 
 /* Others give back room, too: no more than is wanted now. (What was removed may not show yet.) */
@@ -210,16 +238,31 @@ static bool goes_on(struct fsc_cache *cache)
 	return fsc_cache_is_online(cache) && !fsc_load_acquire(&cache->closing);
 }
 
-/* How many went, of the oldest batch; *@bytes and *@files are what is still wanted. cull_mutex. */
-static uint64_t cull_batch(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files,
-			   bool by_limits)
+static struct cull *new_cull(uint32_t most)
 {
-	struct cull *c = fsc_zalloc(sizeof(*c));
+	struct cull *c = fsc_zalloc(sizeof(*c) + most * sizeof(c->victims[0]));
+
+	if (!c && most > BATCH) {
+		most = BATCH;
+		c = fsc_zalloc(sizeof(*c) + most * sizeof(c->victims[0]));
+	}
+	if (c)
+		c->most = most;
+	return c;
+}
+
+/* How many went, of the oldest *@most, and the next time it is more; *@bytes and *@files are what is
+ * still wanted. cull_mutex. */
+static uint64_t cull_batch(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files,
+			   bool by_limits, uint32_t *most)
+{
+	struct cull *c = new_cull(*most);
 	uint64_t gone = 0;
 	uint32_t i;
 
 	if (!c)
 		return 0;
+	*most = *most < BATCH_MOST ? *most * 4 : *most;
 	c->walk.fn = consider;
 	c->cache = cache;
 	fsc_walk(cache, &c->walk);
@@ -245,14 +288,35 @@ void fsc_cull_queue(struct fsc_cache *cache)
 		fsc_work_queue(cache->wq, &cache->cull_work, 0);
 }
 
+/* That what was removed shows takes a sync where it doesn't by itself: nothing is to go for want of
+ * one. @doubtful: as much was removed as was wanted, or all that there is. */
+static bool is_wanted(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files, bool doubtful)
+{
+	if (!fsc_space_wanted(cache, bytes, files))
+		return false;
+	return !fsc_space_show_freed(cache, doubtful) || fsc_space_wanted(cache, bytes, files);
+}
+
 static void cull_by_limits(struct fsc_cache *cache)
 {
-	uint64_t bytes, files;
+	uint64_t bytes, files, gone;
+	uint32_t most = BATCH;
+	bool wanted;
 
 	fsc_mutex_lock(&cache->cull_mutex);
-	while (goes_on(cache) && fsc_space_wanted(cache, &bytes, &files))
-		if (!cull_batch(cache, &bytes, &files, true))
+	wanted = is_wanted(cache, &bytes, &files, false);
+	while (wanted && goes_on(cache)) {
+		gone = cull_batch(cache, &bytes, &files, true, &most);
+		/* What has gone may not show yet: the next one is for the rest. */
+		if (gone && (bytes || files))
+			continue;
+		if (!gone) {
+			/* Before somebody in use is to go. */
+			fsc_space_show_freed(cache, true);
 			break;
+		}
+		wanted = is_wanted(cache, &bytes, &files, true);
+	}
 	fsc_mutex_unlock(&cache->cull_mutex);
 }
 
@@ -273,6 +337,7 @@ void fsc_cull_work(struct fsc_work *work)
 int fsc_cache_cull(struct fsc_cache *cache, uint64_t bytes, uint64_t *removed)
 {
 	uint64_t gone, all = 0, files = 0;
+	uint32_t most = BATCH;
 
 	if (removed)
 		*removed = 0;
@@ -280,7 +345,7 @@ int fsc_cache_cull(struct fsc_cache *cache, uint64_t bytes, uint64_t *removed)
 		return -ENOBUFS;
 	fsc_mutex_lock(&cache->cull_mutex);
 	do {
-		gone = cull_batch(cache, &bytes, &files, false);
+		gone = cull_batch(cache, &bytes, &files, false, &most);
 		all += gone;
 	} while (bytes && gone);
 	fsc_mutex_unlock(&cache->cull_mutex);

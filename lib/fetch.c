@@ -211,6 +211,10 @@ void fsc_fetch_start(struct fsc_fetch *fetch, void *slots, uint32_t nr)
 	fetch->limit = fetch->len;
 	if (fetch->stopped)
 		give_up(fetch, 0, -ECANCELED);
+	if (fetch->write)
+		FSC_ASSERT(fetch->ops->issue_write);
+	else
+		FSC_ASSERT(fetch->ops->issue_read);
 	for (uint32_t i = 0; i < nr; i++)
 		slot_of(fetch, i)->fetch = fetch;
 	fsc_ref_init(&fetch->left); /* ours, so that it doesn't end while we begin */

@@ -19,7 +19,7 @@ static void free_gen(struct fsc_gen *gen)
 		gen->cache->be->ops->file_close(gen->file);
 	/* A file without a name ended with its last descriptor, and so did what it occupied. */
 	if (!gen->linked)
-		fsc_space_give(gen->cache, gen->charge);
+		fsc_space_freed(gen->cache, gen->charge);
 	fsc_map_reset(&gen->map, &pool);
 	fsc_pool_free(gen->cache, &pool);
 	fsc_mutex_destroy(&gen->save_mutex);

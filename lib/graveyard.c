@@ -126,7 +126,7 @@ static int remove_tree(struct fsc_cache *cache, struct fsc_dir *parent, const ch
 		fsc_space_removing(cache);
 	err = cache->be->ops->unlink(parent, name, NULL);
 	if (!err && st.nlink <= 1 && counted)
-		fsc_space_give(cache, st.bytes);
+		fsc_space_freed(cache, st.bytes);
 	return err;
 }
 

@@ -189,3 +189,29 @@ bool fsc_key_is_fanout_name(const char *name)
 {
 	return strlen(name) == 3 && name[0] == '@' && all_of(name + 1, is_hex);
 }
+
+bool fsc_key_is_volume_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len < 2 || len > FSC_NAME_MAX)
+		return false;
+	if (name[0] == 'I')
+		return all_of(name + 1, is_text_char);
+	if (name[0] != 'J')
+		return false;
+	if (name[1] == '+')
+		return len == 2 + DIGEST_TEXT && all_of(name + 2, is_hex);
+	return (len - 1) % 4 != 1 && all_of(name + 1, is_base64url);
+}
+
+bool fsc_key_is_object_path(const char *path)
+{
+	char fanout[FANOUT_TEXT];
+
+	if (strlen(path) < FANOUT_TEXT || path[FANOUT_TEXT - 1] != '/')
+		return false;
+	memcpy(fanout, path, FANOUT_TEXT - 1);
+	fanout[FANOUT_TEXT - 1] = 0;
+	return fsc_key_is_fanout_name(fanout) && fsc_key_is_object_name(path + FANOUT_TEXT);
+}

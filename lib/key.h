@@ -27,5 +27,8 @@ void fsc_key_digest(struct fsc_blob volume, struct fsc_blob key, uint64_t ino, u
 /* What of a name below cache/ the culler may take for an object's, and for a fan-out folder's. */
 bool fsc_key_is_object_name(const char *name);
 bool fsc_key_is_fanout_name(const char *name);
+/* What fsc_key_cook_volume() and fsc_key_cook_object() can have made. */
+bool fsc_key_is_volume_name(const char *name);
+bool fsc_key_is_object_path(const char *path);
 
 #endif

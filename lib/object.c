@@ -160,7 +160,7 @@ static int cut_file(struct lookup *lu, uint64_t size)
 	if (!err)
 		err = cache->be->ops->stat(lu->file, &lu->st);
 	if (!err && lu->st.bytes < before)
-		fsc_space_give(cache, before - lu->st.bytes);
+		fsc_space_freed(cache, before - lu->st.bytes);
 	return err;
 }
 
@@ -235,7 +235,7 @@ static int look_up(struct fsc_object *obj, struct fsc_gen **out)
 	if (lu->file)
 		cache->be->ops->file_close(lu->file);
 	if (discarded(err) || err == -EIO) {
-		fsc_space_give(cache, lu->st.bytes);
+		fsc_space_freed(cache, lu->st.bytes);
 		if (!lu->st.nlink)
 			fsc_space_unknown(cache); /* it didn't even say how much it was */
 	}

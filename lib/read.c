@@ -201,6 +201,7 @@ void fsc_read_start(struct fsc_read *read)
 {
 	struct fsc_read_priv *p = fsc_read_priv(read);
 
+	FSC_ASSERT(read->ops && read->ops->read_done);
 	begin(read, NULL);
 	if (read->len == 0 || read->pos >= read->file_size) {
 		fsc_read_finish(read, 0);
@@ -244,6 +245,7 @@ int64_t fsc_read_wait(struct fsc_read *read)
 	struct fsc_sleeper sleeper;
 	int64_t ret;
 
+	FSC_ASSERT(read->ops);
 	if (read->len == 0 || read->pos >= read->file_size)
 		return 0;
 	fsc_sleeper_init(&sleeper);

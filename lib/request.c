@@ -78,9 +78,14 @@ static struct fsc_read_state *request_new(struct fsc_read *read, bool can_wait)
 	return rs;
 }
 
-/* Is what the client has given enough to put the bytes in? */
+/* Nothing asked for that we don't know, and enough given to put the bytes in? */
 static bool is_valid(const struct fsc_read_state *rs)
 {
+	uint32_t flags = rs->read->flags;
+
+	if (flags & ~(FSC_READ_LEND | FSC_READ_PREFETCH) ||
+	    flags == (FSC_READ_LEND | FSC_READ_PREFETCH))
+		return false;
 	return rs->lend || rs->prefetch ||
 	       fsc_vec_holds(&rs->mem, (size_t)(rs->end - rs->read->pos));
 }

@@ -242,7 +242,9 @@ int fsc_volume_acquire(struct fsc_cache *cache, struct fsc_blob key, struct fsc_
 	*out = NULL;
 	if (!cache)
 		return 0;
-	if (!key.len || key.len > FSC_KEY_MAX || coherency.len > FSC_COHERENCY_MAX)
+	if (!key.len || key.len > FSC_KEY_MAX || coherency.len > FSC_COHERENCY_MAX ||
+	    !key.data || (coherency.len && !coherency.data) ||
+	    (flags & ~FSC_VOLUME_STRICT_REMOVAL))
 		return -EINVAL;
 	if (!fsc_cache_is_online(cache))
 		return -ENOBUFS;

@@ -225,6 +225,8 @@ static int check(const struct fsc_write *write)
 {
 	struct fsc_vec mem = { (uint8_t *)(uintptr_t)write->buf, write->iov, write->nr_iov };
 
+	if (write->flags & ~FSC_WRITE_FILL)
+		return -EINVAL;
 	if (write->len > (size_t)1 << 31 || write->pos > (uint64_t)INT64_MAX - write->len)
 		return -EINVAL;
 	return write->buf || fsc_vec_holds(&mem, write->len) ? 0 : -EINVAL;
@@ -235,6 +237,7 @@ void fsc_write_start(struct fsc_write *write)
 	struct fsc_write_state *ws = NULL;
 	int err = check(write);
 
+	FSC_ASSERT(write->ops && write->ops->write_done);
 	if (!err && write->len) {
 		ws = state_new(write, false);
 		err = ws ? 0 : -ENOMEM;
@@ -259,6 +262,7 @@ int64_t fsc_write_wait(struct fsc_write *write)
 	int err = check(write);
 	int64_t ret;
 
+	FSC_ASSERT(write->ops);
 	if (err || !write->len)
 		return err;
 	ws = state_new(write, true);

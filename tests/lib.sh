@@ -44,7 +44,8 @@ same() {
 	[ "$2" = "$3" ] || fail "$1: got '$2', wanted '$3'"
 }
 
-# A folder for this test in $tmp, gone at its end with all that at_exit was told.
+# A folder for this test in $tmp, gone at its end with all that at_exit was told; tidying up is not
+# broken off by another signal.
 fsc_at_exit=:
 at_exit() {
 	fsc_at_exit="$*; $fsc_at_exit"
@@ -53,8 +54,10 @@ at_exit() {
 make_tmp() {
 	tmp=$(mktemp -d "${TMPDIR:-/tmp}/fsc-test.XXXXXX") || die "no temporary folder"
 	at_exit 'rm -rf "$tmp"'
-	trap 'eval "$fsc_at_exit"' EXIT
-	trap 'exit 1' HUP INT TERM
+	trap 'trap "" HUP INT TERM; eval "$fsc_at_exit"' EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
 }
 
 # wait_until SECONDS COMMAND...: true as soon as COMMAND is, false when the time is over.

@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/namei.h>
 #include <linux/netfs.h>
+#include <linux/pagemap.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/version.h>
@@ -185,6 +186,26 @@ typedef unsigned long long fsc_klen_t;
 typedef loff_t fsc_kpos_t;
 typedef size_t fsc_klen_t;
 #define fscache_count_dio_misfit() ((void)0)
+#endif
+
+/*
+ * Must a folio not be read in slices, as from the cache and from the server? In the newer
+ * library a slice that ends gives its part of such a folio to a neighbour. With three of them that
+ * part is lost if the first is being removed while the second gives to it, and the third stops with
+ * BUG() ("Can't donate prior to front").
+ */
+#ifdef FSC_NETFS_ISSUES_WRITES
+#define fsc_slices_must_hold_folios(mapping) mapping_large_folio_support(mapping)
+#define FSC_LARGEST_FOLIO (PAGE_SIZE << MAX_PAGECACHE_ORDER)
+static inline void fsc_slices_may_have(struct netfs_io_request *rreq, size_t len)
+{
+	if (!rreq->netfs_ops->prepare_read)
+		rreq->io_streams[0].sreq_max_len = max(rreq->io_streams[0].sreq_max_len, len);
+}
+#else
+#define fsc_slices_must_hold_folios(mapping) false
+#define fsc_slices_may_have(rreq, len) ((void)0)
+#define FSC_LARGEST_FOLIO PAGE_SIZE
 #endif
 
 /*

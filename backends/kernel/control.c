@@ -294,6 +294,9 @@ static int do_cull(char *args)
 	err = fsc_cache_cull_object(control.kc->cache, volume, path);
 	if (!err)
 		fscache_count_culled();
+	/* No object, or no name of one. The daemon, which goes by first letters, would end. */
+	if (err == -EINVAL || err == -EUCLEAN)
+		err = -EBUSY;
 	kfree(volume);
 	kfree(path);
 	return err;

@@ -240,8 +240,8 @@ static void attach(struct fsc_kobject *ko)
 	fscache_count_object(kc->cookie);
 	spin_lock(&kc->lock);
 	list_add_tail(&ko->node, &kc->objects);
-	spin_unlock(&kc->lock);
 	ko->cookie->cache_priv = ko;
+	spin_unlock(&kc->lock);
 }
 
 static int open_object(struct fsc_kobject *ko)
@@ -330,6 +330,7 @@ void fsc_kobject_withdraw(struct fscache_cookie *cookie)
 	trace_libfscache_withdraw(cookie);
 	spin_lock(&kc->lock);
 	list_del_init(&ko->node);
+	cookie->cache_priv = NULL;
 	spin_unlock(&kc->lock);
 	retire = is_to_go(ko);
 	if (!retire)
@@ -341,7 +342,6 @@ void fsc_kobject_withdraw(struct fscache_cookie *cookie)
 	xa_destroy(&ko->promised);
 	mutex_destroy(&ko->lock);
 	kfree(ko);
-	cookie->cache_priv = NULL;
 	fscache_put_cookie(cookie, fscache_cookie_put_object);
 	/* The cache may be gone when this returns. */
 	fscache_uncount_object(kc->cookie);

@@ -175,8 +175,10 @@ static bool fsc_workq_hurry(struct fsc_workq *q)
 	spin_lock_irqsave(&q->lock, irq);
 	q->ending = true;
 	any = !list_empty(&q->waiting);
+	/* (What waits for its turn, or has just got it, would run twice.) */
 	list_for_each_entry(w, &q->waiting, node)
-		mod_delayed_work(q->wq, &w->dwork, 0);
+		if (timer_pending(&w->dwork.timer))
+			mod_delayed_work(q->wq, &w->dwork, 0);
 	spin_unlock_irqrestore(&q->lock, irq);
 	return any;
 }

@@ -54,6 +54,7 @@ struct fsc_kcache {
 	struct list_head objects;
 	struct delayed_work press;
 	struct shrinker *shrinker; /* NULL: no memory for it */
+	unsigned int nr_presses;
 	unsigned int nr_given_up; /* objects that are, and aren't withdrawn yet; lock */
 };
 
@@ -75,6 +76,7 @@ struct fsc_kobject {
 	struct fscache_cookie *cookie;
 	struct fsc_object *obj; /* NULL: couldn't be opened */
 	bool given_up;          /* is being withdrawn for want of room; kcache.lock */
+	unsigned int looked_at; /* by which press; likewise */
 
 	/* Held around each change of the object that isn't a transfer; covers the rest. */
 	struct mutex lock;

@@ -125,12 +125,24 @@ static struct fsc_gen *gen_for(struct netfs_cache_resources *cres, u64 i_size)
 	return gen;
 }
 
+/* The first multiple of @unit from @from on where all of a unit is present, or @end. */
+static u64 next_present(struct fsc_gen *gen, u64 from, u64 end, u64 unit)
+{
+	u64 at, run_end;
+
+	for (at = round_up(from, unit); at < end; at += unit)
+		if (fsc_gen_run(gen, at, end, &run_end) && run_end >= min(at + unit, end))
+			return at;
+	return end;
+}
+
 /*
  * From where are the first of the *@len bytes at @start to be read, and how many of them? *@len is
- * only made smaller. *@keep: what the server sends is to be given to us.
+ * only made smaller, to end at a multiple of @unit, a power of two and whole granules. *@keep: what
+ * the server sends is to be given to us.
  */
 static enum netfs_io_source source_of(struct netfs_cache_resources *cres, u64 start, size_t *len,
-				      u64 i_size, bool *keep)
+				      u64 i_size, u64 unit, bool *keep)
 {
 	u64 end = min(start + *len, round_up(i_size, FSC_GRANULE_SIZE)), run_end;
 	struct fsc_gen *gen;
@@ -147,7 +159,13 @@ static enum netfs_io_source source_of(struct netfs_cache_resources *cres, u64 st
 	if (present && run_end - start < FSC_GRANULE_SIZE)
 		return NETFS_DOWNLOAD_FROM_SERVER;
 	if (present)
-		run_end = round_down(run_end, FSC_GRANULE_SIZE);
+		run_end = round_down(run_end, run_end < end ? unit : FSC_GRANULE_SIZE);
+	if (present && run_end <= start) {
+		present = false;
+		run_end = start + 1;
+	}
+	if (!present)
+		run_end = next_present(gen, run_end, end, unit);
 	/* Where the file ends the netfs cuts a server read itself. */
 	if (present || run_end < end)
 		*len = run_end - start;
@@ -171,6 +189,25 @@ static bool follows_a_miss(struct netfs_cache_resources *cres, u64 start, u64 re
 	       !fsc_gen_run(gen, round_down(start - 1, FSC_GRANULE_SIZE), start, &end);
 }
 
+/* The folios of a request are within it, and each begins at a multiple of its size. */
+static u64 largest_folio(const struct netfs_io_request *rreq)
+{
+	if (!fsc_slices_must_hold_folios(rreq->mapping))
+		return PAGE_SIZE;
+	return clamp_t(u64, rounddown_pow_of_two(rreq->len | 1), PAGE_SIZE, FSC_LARGEST_FOLIO);
+}
+
+/*
+ * Nor may what comes from the server be cut within a folio. Who leaves that to the library (NFS, its
+ * rsize) sends what its server takes, however long a slice is, and reads all of each folio that it
+ * touches: twice, if two do. Who asks for less each time (cifs, Ceph) has its reasons.
+ */
+static void let_slices_hold_folios(struct netfs_io_request *rreq)
+{
+	if (fsc_slices_must_hold_folios(rreq->mapping))
+		fsc_slices_may_have(rreq, rreq->len);
+}
+
 static enum netfs_io_source prepare_read(struct netfs_io_subrequest *subreq, fsc_kpos_t i_size)
 {
 	struct netfs_cache_resources *cres = &subreq->rreq->cache_resources;
@@ -179,7 +216,8 @@ static enum netfs_io_source prepare_read(struct netfs_io_subrequest *subreq, fsc
 	bool keep;
 
 	fsc_kobject_settle(fsc_kop_object(cres), subreq->rreq->inode);
-	source = source_of(cres, subreq->start, &len, i_size, &keep);
+	let_slices_hold_folios(subreq->rreq);
+	source = source_of(cres, subreq->start, &len, i_size, largest_folio(subreq->rreq), &keep);
 	if (source != NETFS_DOWNLOAD_FROM_SERVER)
 		keep = follows_a_miss(cres, subreq->start, subreq->rreq->start);
 	subreq->len = len;
@@ -300,7 +338,7 @@ static enum netfs_io_source prepare_ondemand_read(struct netfs_cache_resources *
 						  ino_t ino)
 {
 	bool keep;
-	enum netfs_io_source source = source_of(cres, start, len, i_size, &keep);
+	enum netfs_io_source source = source_of(cres, start, len, i_size, FSC_GRANULE_SIZE, &keep);
 
 	if (keep)
 		__set_bit(NETFS_SREQ_COPY_TO_CACHE, flags);

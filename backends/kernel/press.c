@@ -11,6 +11,8 @@
  * Each is withdrawn by a worker of fscache's when no operation is under way on its cookie. So what
  * was chosen to give enough is waited for before more are chosen.
  */
+#include <linux/slab.h>
+
 #include "module.h"
 #include "trace.h"
 
@@ -20,68 +22,139 @@
 /* An operation may wait for its server: so long for those that were chosen. */
 #define PATIENCE_MS 10000
 
-/* At a time: each is looked for among all. */
-#define MOST 64
+#define MOST 64  /* given up at a time */
+#define CHUNK 64 /* looked at without letting go of the lock: there may be 100,000 */
 
 struct choice {
-	struct fsc_kobject *ko; /* NULL: none yet */
+	struct fscache_cookie *cookie; /* with a reference */
 	bool idle;
 	u64 stored;
 };
 
-static void consider(struct choice *best, struct fsc_kobject *ko)
-{
-	struct choice c = { .ko = ko, .idle = !atomic_read(&ko->cookie->n_active) };
+struct choices {
+	struct choice best[MOST]; /* the first one first */
+	struct choice some[CHUNK];
+	unsigned int nr_best, nr_some;
+};
 
-	c.stored = ko->given_up ? 0 : fsc_object_stored(ko->obj);
-	if (!c.stored)
-		return;
-	if (!best->ko || (c.idle == best->idle ? c.stored > best->stored : c.idle))
-		*best = c;
+static void put(struct choice *c)
+{
+	fscache_put_cookie(c->cookie, fscache_cookie_put_object);
 }
 
-/* With a reference; NULL: none is left. *@stored: what it gives back. */
-static struct fscache_cookie *choose(struct fsc_kcache *kc, u64 *stored)
+static bool is_better(const struct choice *a, const struct choice *b)
 {
-	struct fscache_cookie *cookie = NULL;
-	struct choice best = { 0 };
+	return a->idle == b->idle ? a->stored > b->stored : a->idle;
+}
+
+static void take(struct choices *all, struct fsc_kobject *ko)
+{
+	struct choice c = { .cookie = ko->cookie, .idle = !atomic_read(&ko->cookie->n_active) };
+
+	c.stored = ko->given_up ? 0 : fsc_object_stored(ko->obj);
+	if (!c.stored || (all->nr_best == MOST && !is_better(&c, &all->best[MOST - 1])))
+		return;
+	fscache_get_cookie(c.cookie, fscache_cookie_get_attach_object);
+	all->some[all->nr_some++] = c;
+}
+
+/* Those that were looked at go to the end. False: one that was is the first. */
+static bool take_some(struct fsc_kcache *kc, struct choices *all)
+{
+	struct fsc_kobject *ko;
+	bool more = true;
+	int i;
+
+	all->nr_some = 0;
+	spin_lock(&kc->lock);
+	for (i = 0; more && i < CHUNK; i++) {
+		ko = list_first_entry_or_null(&kc->objects, struct fsc_kobject, node);
+		more = ko && ko->looked_at != kc->nr_presses;
+		if (!more)
+			break;
+		ko->looked_at = kc->nr_presses;
+		list_move_tail(&ko->node, &kc->objects);
+		take(all, ko);
+	}
+	spin_unlock(&kc->lock);
+	return more;
+}
+
+/* Without the lock: the last reference may go. */
+static void rank(struct choices *all, struct choice *c)
+{
+	unsigned int i;
+
+	if (all->nr_best == MOST) {
+		if (!is_better(c, &all->best[MOST - 1])) {
+			put(c);
+			return;
+		}
+		put(&all->best[--all->nr_best]);
+	}
+	for (i = all->nr_best++; i > 0 && is_better(c, &all->best[i - 1]); i--)
+		all->best[i] = all->best[i - 1];
+	all->best[i] = *c;
+}
+
+static void choose(struct fsc_kcache *kc, struct choices *all)
+{
+	unsigned int i;
+	bool more;
+
+	kc->nr_presses++;
+	do {
+		more = take_some(kc, all);
+		for (i = 0; i < all->nr_some; i++)
+			rank(all, &all->some[i]);
+		cond_resched();
+	} while (more);
+}
+
+/* False: it was withdrawn meanwhile. */
+static bool give_up(struct fsc_kcache *kc, struct fscache_cookie *cookie)
+{
 	struct fsc_kobject *ko;
 
 	spin_lock(&kc->lock);
-	list_for_each_entry(ko, &kc->objects, node)
-		consider(&best, ko);
-	if (best.ko) {
-		best.ko->given_up = true;
+	ko = cookie->cache_priv;
+	if (ko) {
+		ko->given_up = true;
 		kc->nr_given_up++;
-		cookie = best.ko->cookie;
-		fscache_get_cookie(cookie, fscache_cookie_get_attach_object);
 	}
 	spin_unlock(&kc->lock);
-	*stored = best.stored;
-	return cookie;
-}
-
-static bool give_up_one(struct fsc_kcache *kc, u64 *bytes, u64 *files)
-{
-	struct fscache_cookie *cookie;
-	u64 stored;
-
-	cookie = choose(kc, &stored);
-	if (!cookie)
+	if (!ko)
 		return false;
 	trace_libfscache_press(cookie);
 	fscache_count_culled();
 	fscache_withdraw_cookie(cookie);
-	fscache_put_cookie(cookie, fscache_cookie_put_object);
-	*bytes -= min(*bytes, stored);
-	*files -= min_t(u64, *files, 1);
 	return true;
+}
+
+/* How many; those of the best that it takes. */
+static unsigned int give_up_best(struct fsc_kcache *kc, u64 bytes, u64 files)
+{
+	struct choices *all = kzalloc(sizeof(*all), GFP_KERNEL);
+	unsigned int i, n = 0;
+
+	if (!all)
+		return 0;
+	choose(kc, all);
+	for (i = 0; i < all->nr_best; i++) {
+		if ((bytes || files) && give_up(kc, all->best[i].cookie)) {
+			bytes -= min(bytes, all->best[i].stored);
+			files -= min_t(u64, files, 1);
+			n++;
+		}
+		put(&all->best[i]);
+	}
+	kfree(all);
+	return n;
 }
 
 static void press(struct work_struct *work)
 {
 	struct fsc_kcache *kc = container_of(work, struct fsc_kcache, press.work);
-	unsigned int n = 0;
 	u64 bytes, files;
 
 	if (!fsc_cache_make_room(kc->cache, &bytes, &files))
@@ -90,10 +163,8 @@ static void press(struct work_struct *work)
 	spin_lock(&kc->lock);
 	kc->nr_given_up++;
 	spin_unlock(&kc->lock);
-	while ((bytes || files) && n < MOST && give_up_one(kc, &bytes, &files))
-		n++;
 	/* Not sooner, though more be refused meanwhile: that waits for the same. */
-	if (n)
+	if (give_up_best(kc, bytes, files))
 		mod_delayed_work(system_unbound_wq, &kc->press, msecs_to_jiffies(PATIENCE_MS));
 	fsc_kpress_given(kc);
 }

@@ -218,13 +218,28 @@ static int open_root(struct fsc_ur *u, const char *path, const struct fsc_uring_
 	return err ? err : open_transfers(u, params);
 }
 
+static bool params_are_known(const struct fsc_uring_params *params)
+{
+	uint32_t depth = params->depth;
+
+	if ((uint32_t)params->drive > FSC_URING_LOOP)
+		return false;
+	return !depth || (depth >= FSC_UR_MIN_DEPTH && depth <= FSC_UR_MAX_DEPTH &&
+			  !(depth & (depth - 1)));
+}
+
 int fsc_uring_open(const char *path, const struct fsc_uring_params *params,
 		   struct fsc_backend **out)
 {
 	static const struct fsc_uring_params defaults;
-	struct fsc_ur *u = calloc(1, sizeof(*u));
+	struct fsc_ur *u;
 	int err;
 
+	if (!params)
+		params = &defaults;
+	if (!path || !params_are_known(params))
+		return -EINVAL;
+	u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
 	u->be.ops = &ops;
@@ -234,7 +249,7 @@ int fsc_uring_open(const char *path, const struct fsc_uring_params *params,
 	u->lock_fd = -1;
 	err = mark_alive(u);
 	if (!err)
-		err = open_root(u, path, params ? params : &defaults);
+		err = open_root(u, path, params);
 	if (err)
 		op_close(&u->be);
 	else
@@ -244,6 +259,12 @@ int fsc_uring_open(const char *path, const struct fsc_uring_params *params,
 
 void fsc_uring_close(struct fsc_backend *be)
 {
+	bool cache_is_open;
+
+	if (!be)
+		return;
+	cache_is_open = __atomic_load_n(&fsc_ur_of(be)->nr_dirs, __ATOMIC_RELAXED) != 0;
+	FSC_ASSERT(!cache_is_open); /* fsc_cache_close() closes both */
 	op_close(be);
 }
 
@@ -253,7 +274,7 @@ int fsc_uring_fd(struct fsc_backend *be)
 {
 	struct fsc_ur *u = fsc_ur_of(be);
 
-	if (!fsc_ur_ours(u))
+	if (!be || !fsc_ur_ours(u))
 		return -EINVAL;
 	return u->ring ? fsc_ur_ring_fd(u->ring) : fsc_ur_pool_fd(u->pool);
 }
@@ -262,7 +283,7 @@ int fsc_uring_dispatch(struct fsc_backend *be, bool wait)
 {
 	struct fsc_ur *u = fsc_ur_of(be);
 
-	if (!fsc_ur_ours(u))
+	if (!be || !fsc_ur_ours(u))
 		return -EINVAL;
 	return u->ring ? fsc_ur_ring_dispatch(u->ring, wait) : fsc_ur_pool_dispatch(u->pool, wait);
 }

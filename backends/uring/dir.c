@@ -59,12 +59,14 @@ int fsc_ur_dir_open(struct fsc_backend *be, struct fsc_dir *parent, const char *
 	}
 	dir->u = u;
 	dir->fd = fd;
+	__atomic_fetch_add(&u->nr_dirs, 1, __ATOMIC_RELAXED);
 	*out = dir;
 	return 0;
 }
 
 void fsc_ur_dir_close(struct fsc_dir *dir)
 {
+	__atomic_fetch_sub(&dir->u->nr_dirs, 1, __ATOMIC_RELAXED);
 	close(dir->fd);
 	free(dir->entries);
 	free(dir);

@@ -54,10 +54,15 @@ struct fsc_file {
 	char tmp_name[24]; /* its name in ROOT/tmp until commit; else empty */
 };
 
+/* Of a ring that a client asks for. */
+#define FSC_UR_MIN_DEPTH 8u
+#define FSC_UR_MAX_DEPTH 4096u
+
 struct fsc_ur {
 	struct fsc_backend be;
 	struct fsc_dir root;
 	int lock_fd;
+	uint32_t nr_dirs;     /* handles of folders; a cache that is open has some (atomic) */
 	uint64_t dev;
 	const uint8_t *alive; /* a page of its own: 1, but 0 in a forked child */
 	pid_t pid;            /* where the kernel can't do that, else 0 */

@@ -21,8 +21,6 @@
 #include "work.h"
 
 #define DEFAULT_DEPTH 128u
-#define MIN_DEPTH 8u
-#define MAX_DEPTH 4096u
 
 /* Since 6.1; older headers lack them. */
 #ifndef IORING_SETUP_SINGLE_ISSUER
@@ -423,13 +421,6 @@ static void free_ring(struct fsc_ur_ring *r)
 	free(r);
 }
 
-static unsigned int depth_of(const struct fsc_uring_params *params)
-{
-	unsigned int depth = params->depth ? params->depth : DEFAULT_DEPTH;
-
-	return depth < MIN_DEPTH ? MIN_DEPTH : depth > MAX_DEPTH ? MAX_DEPTH : depth;
-}
-
 struct fsc_ur_ring *fsc_ur_ring_open(const struct fsc_uring_params *params, int *err)
 {
 	struct fsc_ur_ring *r = calloc(1, sizeof(*r));
@@ -443,7 +434,7 @@ struct fsc_ur_ring *fsc_ur_ring_open(const struct fsc_uring_params *params, int 
 	r->poll_fd = -1;
 	r->asleep = 1; /* until somebody drives */
 	fsc_waitq_init(&r->started);
-	*err = setup(&r->ring, depth_of(params));
+	*err = setup(&r->ring, params->depth ? params->depth : DEFAULT_DEPTH);
 	if (*err) {
 		free_ring(r);
 		return NULL;

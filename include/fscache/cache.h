@@ -8,6 +8,9 @@
  *          a callback of the library.
  * Threads  Every call is thread-safe, except that close and relinquish come last.
  * Errors   0, else a negative errno.
+ * Mistakes What could only crash or hang later ends the program at once, with a line on stderr that
+ *          says what was expected ("fscache: bug: ..."): giving back what wasn't taken, what is
+ *          still in use, or too often; an ops table without what is needed.
  */
 #ifndef FSCACHE_CACHE_H
 #define FSCACHE_CACHE_H
@@ -32,7 +35,7 @@ struct fsc_cache_params {
 	uint64_t max_keep_bytes; /* memory for downloads being stored; default 32 MiB */
 	uint32_t save_ms;        /* an unsaved object is saved after this long; default 1000 */
 	uint32_t max_errors;     /* failures of the storage in a row that withdraw it; default 16 */
-	/* What the backend found out, or this if it is safer. */
+	/* What the backend found out, or this if it is safer. 0: the former. */
 	enum fsc_fs_kind at_least;
 };
 
@@ -74,7 +77,7 @@ struct fsc_stats {
  *   -EBUSY      another process owns the directory
  *   -ENOTEMPTY  the directory holds something and is no cache; nothing was changed
  *   -EPROTONOSUPPORT  a cache of a format or with features we don't know; nothing was changed
- *   -EINVAL     @params
+ *   -EINVAL     @params, or @be is NULL
  *   -ENOMEM, or what the storage said
  */
 int fsc_cache_open(struct fsc_backend *be, const struct fsc_cache_params *params,
@@ -87,7 +90,9 @@ int fsc_cache_open(struct fsc_backend *be, const struct fsc_cache_params *params
  */
 int fsc_cache_set_limits(struct fsc_cache *cache, const struct fsc_cache_params *params);
 /* fsc_cache_close() is going to be called [any]: what goes on in the background, and calls of
- * fsc_cache_make_room(), end at the next object and aren't begun again. NULL is fine. */
+ * fsc_cache_make_room(), end at the next object and aren't begun again. What is stored is saved when its
+ * object is closed, and durable after fsc_cache_close(), but no longer once a second: it had better be
+ * soon. NULL is fine. */
 void fsc_cache_close_soon(struct fsc_cache *cache);
 /* Waits for all I/O, saves, frees. Every volume was relinquished before. NULL is fine. */
 void fsc_cache_close(struct fsc_cache *cache);
@@ -109,7 +114,9 @@ int fsc_cache_cull(struct fsc_cache *cache, uint64_t bytes, uint64_t *removed);
  */
 bool fsc_cache_make_room(struct fsc_cache *cache, uint64_t *bytes, uint64_t *files);
 /* Remove one object by the names of its volume's folder and, in that, of its fan-out folder and
- * file ("@3f/Dkey"). -EBUSY: in use; -ENOENT; -ENOBUFS as above. */
+ * file ("@3f/Skey"). -EBUSY: in use; -ENOENT; -ENOBUFS as above; -EINVAL: no such names are ever
+ * given (docs/format.md, "Names"), or NULL; -EUCLEAN: a link, or a folder. What has no such name
+ * isn't open. */
 int fsc_cache_cull_object(struct fsc_cache *cache, const char *volume, const char *path);
 bool fsc_cache_object_is_open(struct fsc_cache *cache, const char *volume, const char *path);
 void fsc_cache_stats(struct fsc_cache *cache, struct fsc_stats *out); /* [any] */
@@ -124,11 +131,13 @@ enum fsc_fs_kind fsc_cache_kind(struct fsc_cache *cache);             /* [any] t
  * Name an export. @key: 1 to FSC_KEY_MAX bytes; @coherency: what all its objects depend on, may be
  * empty; if what is stored differs the stored volume is discarded whole. NULL @cache: *@out
  * becomes NULL, which is valid everywhere and means "not cached".
- *   -EBUSY  @key is held already     -EINVAL  lengths     -ENOBUFS  cache withdrawn
+ *   -EBUSY   @key is held already     -ENOBUFS  cache withdrawn
+ *   -EINVAL  lengths, or a length without data; an unknown flag
  */
 int fsc_volume_acquire(struct fsc_cache *cache, struct fsc_blob key, struct fsc_blob coherency,
 		       uint32_t flags, struct fsc_volume **out);
-/* Waits for the last I/O of what was in it. Its cookies and objects were given back before.
+/* Waits for the last I/O of what was in it. Its cookies and objects were given back before: a
+ * cookie that is still held, which would be waited for without end, is a mistake (see above).
  * @retire: discard what is stored. NULL is fine. */
 void fsc_volume_relinquish(struct fsc_volume *vol, bool retire);
 

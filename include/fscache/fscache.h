@@ -57,6 +57,9 @@ struct fsc_subreq {
 	bool more;                 /* it may be kept back until ops->push() */
 };
 
+/* What isn't optional is demanded (see "Mistakes" in cache.h) where it is needed: issue_read by
+ * what the cache lacks, read_done by fsc_read_start(), issue_write by any write, write_done by
+ * fsc_write_start(). The _wait calls need neither done. */
 struct fsc_netfs_ops {
 	/* How many bytes of its own the client wants with each server read. */
 	size_t subreq_size;
@@ -89,8 +92,8 @@ struct fsc_netfs_ops {
 	bool (*is_still_valid)(struct fsc_read *read);
 	/* Called once [any]. @ret: bytes read, short only at the file's end, or a negative errno of
 	 * the server's, or -ENOMEM if there is none for the request, -EINVAL for pieces that are
-	 * fewer bytes than asked for, -ECANCELED. The fsc_read is the client's again on entry, and
-	 * may be freed or started. */
+	 * fewer bytes than asked for and for unknown flags, -ECANCELED. The fsc_read is the
+	 * client's again on entry, and may be freed or started. */
 	void (*read_done)(struct fsc_read *read, int64_t ret);
 
 	/* For clients that write: the most bytes of one server write, start one, and the end of an
@@ -131,7 +134,7 @@ uint64_t fsc_clock_ms(void); /* [any] monotonic */
  * coherency data and size gives another reference to the same cookie.
  *   -EBUSY  in use with other coherency data or size: go on uncached (NULL), or, if it is known to
  *           be the same file, changed: invalidate the cookie you hold
- *   -EINVAL lengths   -ENOMEM
+ *   -EINVAL lengths, or a length without data   -ENOMEM
  * The coherency data must have been obtained before the first server read that is started on the
  * cookie is sent (I10).
  */
@@ -204,7 +207,7 @@ struct fsc_read {
 	size_t len;         /* bytes, at most 2^31; with @iov what it adds up to */
 	const struct fsc_iovec *iov;
 	uint32_t nr_iov;
-	uint32_t flags;     /* FSC_READ_* */
+	uint32_t flags;     /* one of FSC_READ_*, or 0 */
 	/* NULL: what is missed is rounded out to granules, and no more. Else it may be expanded, as
 	 * far as it is worth it, beyond the read too. */
 	struct fsc_pattern *pattern;
@@ -294,10 +297,10 @@ struct fsc_write {
 /*
  * Write to the server, and, with proof, to the cache at the same time [any]. Ends in one write_done
  * with the bytes from @pos on that the server took, or with a negative errno if it took none (-EIO
- * if it didn't say why). The cache never makes it fail; -EINVAL: @len, @pos, or @iov is shorter;
- * -ENOMEM: no memory for the request, nothing was sent. A read that begins after it sees what was
- * written. Writes of one cookie that overlap go to the server one after the other, in the order of
- * their starts; so do, with proof, those beyond the file's end, which grow the object.
+ * if it didn't say why). The cache never makes it fail; -EINVAL: @len, @pos, @flags, or @iov
+ * is shorter; -ENOMEM: no memory for the request, nothing was sent. A read that begins after it
+ * sees what was written. Writes of one cookie that overlap go to the server one after the other, in
+ * the order of their starts; so do, with proof, those beyond the file's end, which grow the object.
  */
 void fsc_write_start(struct fsc_write *write);
 /* The same [waits]; no write_done. Quickest for a thread that has nothing else to do. */

@@ -24,7 +24,7 @@ enum fsc_uring_drive {
 /* A zeroed struct is fine. */
 struct fsc_uring_params {
 	enum fsc_uring_drive drive;
-	uint32_t depth;  /* entries of the ring, a power of two; default 128 */
+	uint32_t depth;  /* entries of the ring, a power of two from 8 to 4096; default 128 */
 	bool buffered;   /* go through the page cache; the kind is then at least strict */
 	bool no_uring;   /* as if io_uring were refused */
 	bool no_tmpfile; /* as if O_TMPFILE were refused */
@@ -40,7 +40,8 @@ struct fsc_uring_params {
  */
 int fsc_uring_open(const char *path, const struct fsc_uring_params *params,
 		   struct fsc_backend **out);
-void fsc_uring_close(struct fsc_backend *be); /* [waits]; only while no cache was opened on it */
+/* [waits] Only while no cache is open on it: fsc_cache_close() closes both. NULL is fine. */
+void fsc_uring_close(struct fsc_backend *be);
 
 /*
  * FSC_URING_LOOP. The thread that first calls fsc_uring_dispatch() drives the ring: no other may.
@@ -49,10 +50,10 @@ void fsc_uring_close(struct fsc_backend *be); /* [waits]; only while no cache wa
  * that [waits] must not be made by that thread where it would wait for reads that are still to be
  * dispatched (relinquishing their volume, say).
  */
-int fsc_uring_fd(struct fsc_backend *be); /* [any]; or -EINVAL */
+int fsc_uring_fd(struct fsc_backend *be); /* [any]; -EINVAL: NULL, another mode, a forked child */
 /* Submit what was started, run completions (and so callbacks), and return how many ran. Waits until
- * at least one did if @wait. 0 without @wait if there was nothing. -EINVAL: wrong thread or mode.
- */
+ * at least one did if @wait. 0 without @wait if there was nothing. -EINVAL: NULL, or the wrong
+ * thread or mode. */
 int fsc_uring_dispatch(struct fsc_backend *be, bool wait);
 
 /* The descriptor of a backing file that was lent (fsc_cookie_lend(), fsc_gen_lend()), open for

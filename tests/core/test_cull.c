@@ -17,7 +17,7 @@
 #define SEEDS 50
 #define MANY 40
 
-static struct netfs_file files[400];
+static struct netfs_file files[1600];
 
 static void make(struct world *w, uint32_t first, uint32_t n, uint64_t size)
 {
@@ -92,6 +92,31 @@ static void the_least_recently_used_go_first_and_no_more_than_asked_for(void **s
 {
 	(void)state;
 	each_seed(SEEDS, oldest_first);
+}
+
+/* Of so many that it takes a batch, a larger one, and a part of one yet larger. */
+static void oldest_of_many(struct world *w)
+{
+	static uint32_t order[1600];
+	uint32_t i, want = 1000 + sim_random(500);
+	uint64_t removed;
+
+	world_open(w);
+	make(w, 0, 1600, K);
+	shuffle_ages(w, order, 1600);
+	simstore_log_clear(w->store);
+	CHECK_EQ(fsc_cache_cull(w->cache, want * K, &removed), 0);
+	CHECK_EQ(removed, want);
+	for (i = 0; i < 1600; i++)
+		CHECK_EQ(exists(w, order[i]), i >= want);
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_DIR_STAT, 0),
+		 want + 1600 + (1600 - 256) + (want > 1280 ? 1600 - 1280 : 0));
+}
+
+static void not_all_are_looked_at_for_each_few(void **state)
+{
+	(void)state;
+	each_seed(3, oldest_of_many);
 }
 
 static void looked_up(struct world *w)
@@ -182,15 +207,51 @@ static void one_by_name(struct world *w)
 	CHECK(exists(w, 1));
 	CHECK_EQ(world_stats(w).objects_culled, 1);
 	CHECK_EQ(fsc_cache_cull_object(w->cache, volume, path), -ENOENT);
-	/* Else nobody knows how much it was, until the next open counts. */
-	if (!relinquished)
-		CHECK_EQ(world_stats(w).bytes_used, 3 * K);
+	CHECK_EQ(world_stats(w).bytes_used, 3 * K);
 }
 
 static void one_goes_by_its_name_unless_it_is_open(void **state)
 {
 	(void)state;
 	each_seed(SEEDS, one_by_name);
+}
+
+/* The storage's answer to those would be a failure each, and a number of them withdraws it. */
+static void bad_names(struct world *w)
+{
+	static const char *const bad[][2] = {
+		{ "../..", "x" }, { "", "" }, { ".", "@3f/Sa" }, { "Ivol", "../super" },
+		{ "Ivol", "@3f/.." }, { "Ivol", NULL }, { NULL, "@3f/Sa" }, { "@3f", "@3f/Sa" },
+	};
+	char whole[300], volume[256];
+	const char *path;
+	int i;
+
+	world_open(w);
+	make(w, 0, 1, 3 * K);
+	snprintf(whole, sizeof(whole), "%s", obj_path(&files[0]));
+	path = split(whole, volume, sizeof(volume));
+	for (i = 0; i < 64; i++) {
+		const char *const *b = bad[i % 8];
+
+		CHECK_EQ(fsc_cache_cull_object(w->cache, b[0], b[1]), -EINVAL);
+		CHECK(!fsc_cache_object_is_open(w->cache, b[0], b[1]));
+		CHECK_EQ(fsc_cache_cull_object(w->cache, volume, b[0]), -EINVAL);
+	}
+	/* Nor is what others have put there. */
+	simstore_symlink(w->store, "cache/Ilink");
+	for (i = 0; i < 64; i++)
+		CHECK_EQ(fsc_cache_cull_object(w->cache, "Ilink", path), -EUCLEAN);
+	CHECK(fsc_cache_online(w->cache));
+	CHECK_EQ(world_stats(w).cache_errors, 0);
+	CHECK(exists(w, 0));
+	CHECK_EQ(fsc_cache_cull_object(w->cache, volume, path), 0);
+}
+
+static void names_that_no_object_has_are_refused_and_no_failure(void **state)
+{
+	(void)state;
+	each_seed(SEEDS, bad_names);
 }
 
 static void many_open(struct world *w)
@@ -681,8 +742,10 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_least_recently_used_go_first_and_no_more_than_asked_for),
+		cmocka_unit_test(not_all_are_looked_at_for_each_few),
 		cmocka_unit_test(a_look_up_makes_an_object_young),
 		cmocka_unit_test(one_goes_by_its_name_unless_it_is_open),
+		cmocka_unit_test(names_that_no_object_has_are_refused_and_no_failure),
 		cmocka_unit_test(what_is_open_is_spared),
 		cmocka_unit_test(any_number_of_open_ones_hides_no_other),
 		cmocka_unit_test(what_is_no_object_stays),

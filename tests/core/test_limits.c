@@ -167,7 +167,7 @@ static void full_disk(struct world *w)
 static void below_stop_nothing_is_stored(void **state)
 {
 	(void)state;
-	each_seed(10, full_disk);
+	each_seed(400, full_disk);
 }
 
 static void map_limit(struct world *w)

@@ -16,7 +16,7 @@
 #define SEEDS 50
 #define MANY 40
 
-static struct netfs_file files[100];
+static struct netfs_file files[400];
 
 static void make(struct world *w, uint32_t n)
 {
@@ -149,6 +149,99 @@ static void without_new_limits_the_defaults_hold(void **state)
 	each_seed(10, no_limits);
 }
 
+/* --- Free space that shows late -------------------------------------------------------------- */
+
+static uint64_t free_blocks(struct world *w, uint64_t all)
+{
+	uint64_t blocks, nr;
+
+	simstore_used(w->store, &blocks, &nr);
+	return all - blocks;
+}
+
+static void percent(struct world *w, uint8_t run, uint8_t cull, uint8_t stop)
+{
+	struct fsc_cache_params limits = { .brun = run, .bcull = cull, .bstop = stop };
+
+	CHECK_EQ(fsc_cache_set_limits(w->cache, &limits), 0);
+}
+
+static void shows_late(struct world *w)
+{
+	uint32_t n = sim_chance(2) ? MANY : 300; /* one batch, or two */
+	uint64_t all = 5 * n, free;
+	bool late = sim_chance(2);
+
+	world_open(w);
+	make(w, n);
+	simstore_limit(w->store, all, 10000);
+	if (late)
+		simstore_free_late(w->store);
+	simstore_log_clear(w->store);
+	percent(w, 95, 90, 1);
+	sim_sleep_ms(10000);
+	free = free_blocks(w, all);
+	CHECK(free >= all * 95 / 100 && free <= all * 95 / 100 + 3);
+	/* Where it isn't needed nobody's data are synced. */
+	CHECK_EQ(simstore_log_count(w->store, SIMOP_SYNC_FS, 0), late);
+	CHECK_EQ(world_stats(w).objects_culled + count(w, n), n);
+}
+
+static void what_is_free_later_is_not_made_room_for_again(void **state)
+{
+	(void)state;
+	each_seed(10, shows_late);
+}
+
+static void given_up_late(struct world *w, struct fsc_object *obj_b, struct netfs_file *b,
+			  uint64_t pos)
+{
+	struct netfs_file a = REMOTE(7, 100 * K), c = REMOTE(9, 3 * K);
+	struct fsc_object *obj_a = obj_open(w, &a), *obj_c = obj_open(w, &c);
+	uint64_t bytes, nr;
+
+	store_all(obj_c, &c); /* (the second time it is there) */
+	CHECK_EQ(store(obj_a, &a, 0, 99 * K), 99 * K);
+	sim_sleep_ms(1500);
+	CHECK_EQ(store(obj_a, &a, 99 * K, K), -ENOSPC);
+	CHECK(fsc_cache_make_room(w->cache, &bytes, &nr));
+	CHECK(bytes > 0 && bytes < 99 * K);
+	sim_sleep_ms(200 * sim_random(2)); /* nothing looks for room any more, or something does */
+	fsc_object_close(obj_a, NULL, true);
+	sim_sleep_ms(200);
+	obj_close(obj_c);
+	/* That was enough, though it doesn't show: nothing else goes, not by itself either, */
+	if (store(obj_b, b, pos + K, K) == -ENOSPC)
+		sim_sleep_us(sim_random(2) * sim_random(20000));
+	/* and not when it is asked for. */
+	CHECK(!fsc_cache_make_room(w->cache, &bytes, &nr));
+	CHECK_EQ(store(obj_b, b, pos, K), K);
+	CHECK_EQ(found(w, &c), 3);
+	CHECK_EQ(world_stats(w).objects_culled, 0);
+}
+
+static void given_up_twice(struct world *w)
+{
+	struct netfs_file b = REMOTE(8, 90 * K);
+	struct fsc_object *obj;
+
+	world_open(w);
+	percent(w, 30, 20, 10);
+	simstore_limit(w->store, 200, 10000);
+	simstore_free_late(w->store);
+	obj = obj_open(w, &b);
+	CHECK_EQ(store(obj, &b, 0, 78 * K), 78 * K);
+	given_up_late(w, obj, &b, 78 * K);
+	given_up_late(w, obj, &b, 80 * K);
+	obj_close(obj);
+}
+
+static void what_was_given_up_counts_though_it_is_free_later(void **state)
+{
+	(void)state;
+	each_seed(20, given_up_twice);
+}
+
 /* --- When the end is near -------------------------------------------------------------------- */
 
 static void nearly_over(struct world *w)
@@ -275,6 +368,8 @@ int main(void)
 		cmocka_unit_test(what_others_give_back_counts_as_well),
 		cmocka_unit_test(new_limits_cull_below_cull_and_no_earlier),
 		cmocka_unit_test(without_new_limits_the_defaults_hold),
+		cmocka_unit_test(what_is_free_later_is_not_made_room_for_again),
+		cmocka_unit_test(what_was_given_up_counts_though_it_is_free_later),
 		cmocka_unit_test(near_the_end_it_ends_between_two),
 		cmocka_unit_test(what_is_lacking_is_told_when_all_is_in_use),
 		cmocka_unit_test(a_count_that_fails_is_made_again),

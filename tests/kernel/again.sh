@@ -15,9 +15,11 @@ while [ $# -gt 2 ]; do
 	case $1 in
 	--stock) stock=--stock ;;
 	--cache) filesystem=$2 && shift ;;
+	*) die "no such option: $1" ;;
 	esac
 	shift
 done
+[ $# = 2 ] || die "usage: again.sh [--stock] [--cache ext4|xfs|btrfs] KERNEL PROTOCOL"
 
 boot() { # WANTED-STATUS OPTION... -- PHASE
 	wanted=$1

@@ -119,10 +119,17 @@ ceph_for_all() { # FOLDER
 	export FSC_CEPH
 }
 
+# (There are some: whoever asks has killed a machine with mounts.)
+ceph_list_clients() {
+	in_ceph_net timeout 60 ceph --conf "$ceph_folder/ceph.conf" tell mds.a session ls \
+		>"$ceph_folder/sessions" &&
+		sed -n 's/^        "id": \([0-9]*\),.*/\1/p' "$ceph_folder/sessions" \
+			>"$ceph_folder/clients" && [ -s "$ceph_folder/clients" ]
+}
+
 # Machines that were killed have all that the MDS has let them have, until it misses them: a minute.
 ceph_forget_clients() {
-	in_ceph_net timeout 60 ceph --conf "$ceph_folder/ceph.conf" tell mds.a session ls \
-		2>>"$ceph_folder/log" | sed -n 's/^        "id": \([0-9]*\),.*/\1/p' >"$ceph_folder/clients"
+	tried ceph_list_clients
 	while read -r client; do
 		ceph_do tell mds.a session evict "id=$client"
 	done <"$ceph_folder/clients"

@@ -4,22 +4,7 @@
 # debug.sh, after tests/lib.sh; $here is this folder.
 # shellcheck shell=sh
 
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libfscache-tests
-
-# Into $cache/linux-source-VERSION, whole or not at all.
-unpack_source() {
-	part=$cache/part.$$
-	at_exit 'rm -rf "$part"'
-	mkdir -p "$part" && cd "$part" || die "no cache folder"
-	apt-get download linux-source-6.12 >log 2>&1 || {
-		cat log
-		skip "linux-source-6.12 can't be downloaded"
-	}
-	dpkg-deb -x linux-source-6.12_*.deb . && tar -xf usr/src/linux-source-6.12.tar.xz ||
-		die "the kernel's source can't be unpacked"
-	mv linux-source-6.12 "$1" || die "no cache folder"
-	cd "$here" || exit 1
-}
+. "$here/lib.sh"
 
 # $version and $source of the newest that there is.
 find_source() {
@@ -40,7 +25,7 @@ compile() { # ARCH TARGET [VARIABLE...]
 	exec 9>"$folder/lock"
 	flock 9
 	[ ! -f "$folder/built" ] || return 0
-	[ -d "$source" ] || unpack_source "$source"
+	kept "$source" unpack_linux 6.12 || skip "linux-source-6.12 can't be downloaded or unpacked"
 	{
 		configure && make "ARCH=$arch" -j "${JOBS:-2}" "$@" modules &&
 			rm -rf root &&

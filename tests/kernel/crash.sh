@@ -21,9 +21,11 @@ while [ $# -gt 3 ]; do
 	--cut) cut=1 ;;
 	--cache) filesystem=$2 && shift ;;
 	--seed) seed=$2 && shift ;;
+	*) die "no such option: $1" ;;
 	esac
 	shift
 done
+[ $# = 3 ] || die "usage: crash.sh [OPTION...] KERNEL PROTOCOL ROUNDS"
 kernel=$1 protocol=$2 rounds=$3
 [ -z "$cut" ] || need python3
 

@@ -7,9 +7,9 @@
     cut.py same IMAGE BASE LOG
 
 A cut of the power at a moment leaves what was written up to the last flush before it, and of the
-writes after that some: each whole, not at all, or some of its sectors (of the size that XFS was
-made for: that its blocks may be torn further it leaves to xfs_repair). A write with FUA has reached
-the disk. A kill of the machine leaves everything.
+writes after that some: each whole, not at all, or some of its sectors. These are of the size that
+XFS was made for, and of ext4 1 KiB: that blocks, and the superblock, may be torn further these leave to
+xfs_repair and e2fsck. A write with FUA has reached the disk. A kill of the machine leaves everything.
 
 last: IMAGE, as it was before, becomes what a cut at the end of LOG leaves.
 many: DISK gets a partition for each of CUTS and KILLS moments, at random after the first mark (see
@@ -34,8 +34,10 @@ MIB = 1 << 20
 def sector_of(image_path):
     """The least that is written whole."""
     with open(image_path, "rb") as image:
-        head = image.read(104)
-    return struct.unpack(">H", head[102:104])[0] if head[:4] == b"XFSB" else SECTOR
+        head = image.read(2048)
+    if head[:4] == b"XFSB":
+        return struct.unpack(">H", head[102:104])[0]
+    return 2 * SECTOR if head[1080:1082] == b"\x53\xef" else SECTOR
 
 
 class Log:

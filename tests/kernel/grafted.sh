@@ -11,7 +11,7 @@
 copy_kernel() { # UML
 	rm -rf "$folder/linux" "$folder/uml"
 	from=$(readlink -f "$1/source")
-	cp -al "$from" "$folder/linux" && cp -a "$1" "$folder/uml" && cd "$folder/uml" || return 1
+	cp -al "$from" "$folder/linux" && cp -a "$1/." "$folder/uml" && cd "$folder/uml" || return 1
 	find . -type f \( -name '*.cmd' -o -name '*.d' -o -path ./Makefile \) -print0 |
 		xargs -0 sed -i "s#$from#$folder/linux#g" &&
 		ln -sfn "$folder/linux" source && rm -rf root initramfs-* && touch "$folder/copied"

@@ -19,19 +19,10 @@ case $series in
 *) die "usage: intree.sh 6.1|6.12" ;;
 esac
 
-unpack_linux() {
-	apt-get download "linux-source-$series" >log 2>&1 || {
-		cat log
-		return 1
-	}
-	dpkg-deb -x linux-source-*.deb deb && tar -xf "deb/usr/src/linux-source-$series.tar.xz" \
-		--strip-components 1 && rm -rf deb log linux-source-*.deb
-}
-
 find_linux() {
 	version=$(apt-cache policy "linux-source-$series" 2>/dev/null |
 		sed -n 's/^  Candidate: //p')
-	[ -n "$version" ] && kept "$cache/linux-source-$version" unpack_linux && return
+	[ -n "$version" ] && kept "$cache/linux-source-$version" unpack_linux "$series" && return
 	linux=$(newest "^linux-source-$series\." ls "$cache")
 	[ -n "$linux" ] || skip "no source of $series: none in the cache, nor does apt bring any"
 	version=${linux#linux-source-}

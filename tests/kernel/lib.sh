@@ -16,8 +16,11 @@ kept() { # FOLDER COMMAND...
 	kept_in=$1
 	shift
 	part=$cache/part.$$
+	mkdir -p "$cache" || die "no cache folder"
+	# (what was left by one that was killed)
+	find "$cache/" -maxdepth 1 \( -name 'part.*' -o -name 'root.*' \) -mtime +0 -exec rm -rf {} +
 	rm -rf "$part"
-	mkdir -p "$part" || die "no cache folder"
+	mkdir "$part" || die "no cache folder"
 	at_exit 'rm -rf "$part"'
 	(cd "$part" && "$@") || return 1
 	# (another run may have been faster)
@@ -59,6 +62,16 @@ unpack_image() { # RELEASE
 	rm -f tar linux-image-*.deb
 	find lib -name '*.ko.xz' -exec xz -d {} +
 	depmod -b . "$(ls lib/modules)"
+}
+
+# (What is compiled here is Debian's source.)
+unpack_linux() { # SERIES
+	apt-get download "linux-source-$1" >log 2>&1 || {
+		cat log
+		return 1
+	}
+	dpkg-deb -x linux-source-*.deb deb && tar -xf "deb/usr/src/linux-source-$1.tar.xz" \
+		--strip-components 1 && rm -rf deb log linux-source-*.deb
 }
 
 # $kernel_root (with lib/modules in it), $release, $vmlinuz of KERNEL, see run.sh; $built is where it was

@@ -59,7 +59,7 @@ usage() {
 }
 
 stock='' module='' filesystem=ext4 size=512 keep='' kill_at='' log='' limit=600 memory=''
-programs='' more='' count='' cpus=2 parameters='' multidevs=remap poison='' inject=''
+programs='' more='' count='' cpus=2 parameters='' multidevs=remap poison='' inject='' machine_is=pc
 while [ $# -gt 0 ]; do
 	case $1 in
 	--stock) stock=1 ;;
@@ -88,7 +88,7 @@ done
 kernel=$1 script=$2
 shift 2
 case $kernel in
-*-debug) debug=1 poison=page_poison=1 default=2048 ;;
+*-debug) debug=1 poison=page_poison=1 default=2048 machine_is=q35 ;;
 *) debug='' default=768 ;;
 esac
 : "${memory:=$default}"
@@ -255,11 +255,12 @@ cpus() {
 	fi
 }
 
-# (The TSC is measured wrongly while the host is busy: the guest's clock would run.)
+# (The TSC is measured wrongly while the host is busy: the guest's clock would run. The table of interrupts
+# of QEMU's "pc" is a program, and a debug kernel too slow for it: it gives up after 30 s for each disk.)
 start_qemu() {
 	# shellcheck disable=SC2046 # words
 	exec ${ceph_net:+ip netns exec "$ceph_net"} \
-		qemu-system-x86_64 -machine pc $(cpus) -cpu max -m "$memory" \
+		qemu-system-x86_64 -machine "$machine_is" $(cpus) -cpu max -m "$memory" \
 		-nodefaults -no-reboot -display none \
 		-kernel "$vmlinuz" -initrd "$tmp/initrd" \
 		-serial "file:$tmp/console" -serial "file:$tmp/guest/out" \

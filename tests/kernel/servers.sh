@@ -24,7 +24,8 @@ unpack_packages() { # PACKAGE...
 	rm -rf ./*.deb usr/share
 }
 
-# What the guest needs to serve PROTOCOL, into FOLDER; nothing for those that need nothing.
+# What the guest needs to serve PROTOCOL, into FOLDER; nothing for those that need nothing. What can't
+# be had, the guest will miss, and skip or leave out.
 copy_server() { # PROTOCOL FOLDER
 	case $1 in
 	cifs) copy_packages "$2" samba usr/sbin/smbd ;;
@@ -36,7 +37,10 @@ copy_packages() { # FOLDER PACKAGES PROGRAMS
 	need apt-get dpkg-deb ldd
 	unpacked_in=$cache/packages-$(echo "$2" | tr ' ' -)
 	# shellcheck disable=SC2086 # words
-	kept "$unpacked_in" unpack_packages $2 || skip "can't be downloaded: $2"
+	kept "$unpacked_in" unpack_packages $2 || {
+		echo "can't be downloaded: $2"
+		return
+	}
 	for program in $3; do
 		copy_program "$unpacked_in/$program" "$1" "$unpacked_in" || die "no $program"
 	done

@@ -8,7 +8,7 @@
 #
 # XFSTESTS is a built tree, as for xfstests.sh; STEPS are fsx's (2000). With --linux it is Debian's
 # source of Linux that is built on the mount (guest/linux.sh): tinyconfig, and what these TARGETS of
-# its Makefile name (all of it).
+# its Makefile name (all of it); over NFS, SMB, and 9P in UML.
 
 . "$(dirname "$0")/../lib.sh"
 source=$(cd "$(dirname "$0")/../.." && pwd)

@@ -140,9 +140,10 @@ run_subject libfscache "$@"
 failures=$(sed -n 's/^\([^ ]*\) failed.*/\1/p' "$keep/libfscache.results")
 [ -n "$failures" ] || finish
 # (also if there is no time left for other tests)
-end=$((end + limit * 4))
+end=$(($(date +%s) + limit * 4))
 # shellcheck disable=SC2086 # words
 run_subject cachefiles $failures
+[ -z "$(left)" ] || fail "not tried with cachefiles: $(left | tr '\n' ' ')"
 python3 "$source/tests/xfstests/compare.py" "$keep/cachefiles.results" \
 	"$keep/libfscache.results" /dev/null || fail "see $keep"
 finish

@@ -75,6 +75,8 @@ static int sim_space(struct fsc_backend *be, struct fsc_space *out)
 {
 	struct sim_backend *sb = to_sim(be);
 	struct simstore *st = sb->st;
+	uint64_t blocks = st->used_blocks + st->unseen_blocks;
+	uint64_t files = st->live_nodes + st->unseen_files;
 	int err;
 
 	op_begin(sb, SIMOP_SPACE);
@@ -82,11 +84,9 @@ static int sim_space(struct fsc_backend *be, struct fsc_space *out)
 	if (!err)
 		*out = (struct fsc_space){
 			.blocks = st->max_blocks,
-			.blocks_free = st->max_blocks > st->used_blocks ?
-					       st->max_blocks - st->used_blocks : 0,
+			.blocks_free = st->max_blocks > blocks ? st->max_blocks - blocks : 0,
 			.files = st->max_files,
-			.files_free = st->max_files > st->live_nodes ?
-					      st->max_files - st->live_nodes : 0,
+			.files_free = st->max_files > files ? st->max_files - files : 0,
 			.block_size = BLOCK_SIZE,
 		};
 	return op_end(sb, SIMOP_SPACE, 0, NULL, err);
@@ -100,8 +100,10 @@ static int sim_sync_fs(struct fsc_backend *be)
 
 	op_begin(sb, SIMOP_SYNC_FS);
 	err = store_fault(sb->st, SIMOP_SYNC_FS, 0, NULL);
-	if (!err)
+	if (!err) {
 		track_sync(sb->st, SYNC_FS, 0, since);
+		sb->st->unseen_blocks = sb->st->unseen_files = 0;
+	}
 	return op_end(sb, SIMOP_SYNC_FS, 0, NULL, err);
 }
 

@@ -184,6 +184,7 @@ static void block_drop(struct simstore *st, struct node *n, struct node_block **
 	free(b);
 	n->nblocks--;
 	st->used_blocks--;
+	st->unseen_blocks += st->late_free;
 }
 
 void node_set_page(struct simstore *st, struct node *n, uint64_t index, struct node_page *page)

@@ -77,6 +77,7 @@ void store_drop(struct simstore *st, struct node *n)
 {
 	st->nodes[n->ino - FIRST_INO] = NULL;
 	st->live_nodes--;
+	st->unseen_files += st->late_free;
 	ino_freed(st, n->ino);
 	node_free(st, n);
 }
@@ -258,6 +259,11 @@ void simstore_limit(struct simstore *st, uint64_t blocks, uint64_t files)
 {
 	st->max_blocks = blocks;
 	st->max_files = files;
+}
+
+void simstore_free_late(struct simstore *st)
+{
+	st->late_free = true;
 }
 
 void simstore_used(const struct simstore *st, uint64_t *blocks, uint64_t *files)

@@ -115,6 +115,8 @@ void simstore_set_fault(struct simstore *st, simstore_fault_fn fn, void *arg); /
 void simstore_fail(struct simstore *st, enum simstore_op op, uint64_t skip, uint64_t count,
 		   int err);
 void simstore_limit(struct simstore *st, uint64_t blocks, uint64_t files); /* in all */
+/* What is freed from now on is said to be free after a sync_fs only, as btrfs does. */
+void simstore_free_late(struct simstore *st);
 void simstore_used(const struct simstore *st, uint64_t *blocks, uint64_t *files);
 void simstore_set_xattr_max(struct simstore *st, uint32_t max);
 

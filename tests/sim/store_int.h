@@ -78,6 +78,8 @@ struct simstore {
 	size_t nnodes;
 	uint64_t live_nodes, used_blocks;
 	uint64_t max_blocks, max_files;
+	bool late_free;        /* what is freed is said to be free only after a sync_fs */
+	uint64_t unseen_blocks, unseen_files; /* of which */
 	uint32_t xattr_max, uid;
 	uint64_t run_nr, base_us, last_us; /* the wall clock */
 	uint64_t rnd_cookie;

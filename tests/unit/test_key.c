@@ -26,6 +26,7 @@ static void check_object(struct fsc_blob key, const char *want, bool want_hashed
 	size_t len = fsc_key_cook_object(key, path, &hashed);
 
 	assert_string_equal(path, want);
+	assert_true(fsc_key_is_object_path(path));
 	assert_int_equal(len, strlen(want));
 	assert_int_equal(hashed, want_hashed);
 }
@@ -37,6 +38,7 @@ static void check_volume(struct fsc_blob key, const char *want, bool want_hashed
 	size_t len = fsc_key_cook_volume(key, name, &hashed);
 
 	assert_string_equal(name, want);
+	assert_true(fsc_key_is_volume_name(name));
 	assert_int_equal(len, strlen(want));
 	assert_int_equal(hashed, want_hashed);
 }
@@ -176,6 +178,31 @@ static void culler_knows_only_our_names(void **state)
 	assert_true(fsc_key_is_object_name(name));
 }
 
+static void names_of_volumes_and_paths_of_objects_are_those_that_are_cooked(void **state)
+{
+	static const char *const no_volume[] = {
+		"", ".", "..", "I", "J", "Ia/b", "Ia b", "../I", "Sa", "@3f", "JA", "JAAAA=", "J+",
+		"J+17197a7e98cec2e4f07b8adaf5bb76a", "J+17197A7e98cec2e4f07b8adaf5bb76ae",
+	};
+	static const char *const no_path[] = {
+		"", "@3f", "@3f/", "@3f/S", "@3fSa", "@3f/x", "../../x", "@3f/..", "@3f/Sa/b",
+		"@3g/Sa", "@3f//Sa", "@3f/@3f/Sa", "Sa", "/@3f/Sa", "@\0f/Sa",
+	};
+	char name[FSC_NAME_MAX + 2];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(no_volume) / sizeof(no_volume[0]); i++)
+		assert_false(fsc_key_is_volume_name(no_volume[i]));
+	for (i = 0; i < sizeof(no_path) / sizeof(no_path[0]); i++)
+		assert_false(fsc_key_is_object_path(no_path[i]));
+	memset(name, 'I', sizeof(name));
+	name[FSC_NAME_MAX + 1] = 0;
+	assert_false(fsc_key_is_volume_name(name));
+	name[FSC_NAME_MAX] = 0;
+	assert_true(fsc_key_is_volume_name(name));
+}
+
 static void digest_is_the_known_one(void **state)
 {
 	static const uint8_t most[16] = { 0x33, 0x87, 0x0f, 0x15, 0x7d, 0xf3, 0xee, 0x01,
@@ -206,6 +233,7 @@ int main(void)
 		cmocka_unit_test(two_keys_never_share_a_name),
 		cmocka_unit_test(a_key_that_looks_like_another_form_keeps_its_own),
 		cmocka_unit_test(culler_knows_only_our_names),
+		cmocka_unit_test(names_of_volumes_and_paths_of_objects_are_those_that_are_cooked),
 		cmocka_unit_test(digest_is_the_known_one),
 	};
 

@@ -188,6 +188,7 @@ beside "$open" yes "cull $(basename "$open")"
 [ ! -e "$open" ] || fail "what was culled is still there"
 beside "$open" no "No such file" "cull $(basename "$open")"
 no busy "cull etc"
+beside "$open" no busy "cull Sno object" # whose name begins as one's: the daemon goes on
 beside /cache/cache/x no Invalid "cull ../x"
 beside /cache/cache/x no Invalid "cull .."
 stat_is objects_culled 1 || fail "$(stat_of objects_culled) objects were culled, not 1"

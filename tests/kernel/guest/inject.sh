@@ -73,6 +73,21 @@ aim_at_functions() {
 	done
 }
 
+# Of the calls from now on the Nth fails, and no other; until it is asked whether it did.
+fail_once() { # N
+	echo "$1" >"$debug/fail_function/space"
+	echo 1 >"$debug/fail_function/times"
+	echo 100 >"$debug/fail_function/probability"
+}
+
+has_failed_once() {
+	echo 0 >"$debug/fail_function/probability"
+	times=$(cat "$debug/fail_function/times")
+	echo 0 >"$debug/fail_function/space"
+	echo $plenty >"$debug/fail_function/times"
+	[ "$times" = 0 ]
+}
+
 # Each of them with this probability; 0: no more. (Pages are asked for seldom.)
 inject() { # PERCENT KIND...
 	percent=$1

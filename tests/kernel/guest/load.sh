@@ -53,6 +53,24 @@ go_on() { # WHAT
 	[ ! -s /tmp/bad ] || fail "$1: $(head -n 5 /tmp/bad)"
 }
 
+# What was stored meanwhile is read again: dropped now and then, until some comes from the cache. (On
+# 6.12, 9P stores what was read when it writes back, half a minute later.)
+go_on_with_cache() { # WHAT
+	go_on "$1"
+	reads=$(cache_reads)
+	looks_up_late || wait_until 120 comes_from_cache || fail "$1: nothing comes from the cache"
+	go_on "$1"
+}
+
+comes_from_cache() {
+	[ "$(cache_reads)" -le "$reads" ] || return 0
+	[ ! -s /tmp/bad ] || return 0
+	sync
+	echo 1 >/proc/sys/vm/drop_caches
+	usleep 500000
+	return 1
+}
+
 serve "$1"
 mkdir -p "$served/kept"
 (served=$served/kept && make_files 1)
@@ -71,7 +89,7 @@ for number in 1 2; do
 done
 
 exec 3</mnt/kept/size-4194304
-go_on "with the cache"
+go_on_with_cache "with the cache"
 round=0
 while [ $round -lt "$rounds" ] && [ $failed = 0 ]; do
 	round=$((round + 1))
@@ -82,13 +100,14 @@ while [ $round -lt "$rounds" ] && [ $failed = 0 ]; do
 	go_on "without a module"
 	load_module
 	start_daemon
-	go_on "with the cache back"
+	go_on_with_cache "with the cache back"
 done
 rm /tmp/go
 # shellcheck disable=SC2086 # words
 wait $workers
 [ ! -s /tmp/bad ] || fail "at the end: $(head -n 5 /tmp/bad)"
-say "$(grep -c reader /tmp/done) rounds of reading, $(grep -c writer /tmp/done) of writing"
+say "$(grep -c reader /tmp/done) rounds of reading, $(grep -c writer /tmp/done) of writing," \
+	"$(cache_reads) reads of the cache"
 
 # what was open all the time
 echo 3 >/proc/sys/vm/drop_caches
