@@ -111,6 +111,16 @@ static inline bool fsc_cookie_is_pending(const struct fsc_cookie *cookie)
 {
 	return cookie->state == FSC_COOKIE_LOOKING_UP || cookie->version != cookie->clean;
 }
+
+/* Other than before: there was an invalidation in between [any]. */
+static inline uint64_t fsc_cookie_version(struct fsc_cookie *cookie)
+{
+	unsigned long irq = fsc_spin_lock(&cookie->lock);
+	uint64_t version = cookie->version;
+
+	fsc_spin_unlock(&cookie->lock, irq);
+	return version;
+}
 /* The first change without proof, or proof that is worth nothing any more: what is stored goes, and
  * nothing is kept until the last use ends. lock [any] */
 void fsc_cookie_give_up(struct fsc_cookie *cookie);

@@ -122,6 +122,7 @@ struct fsc_read_state {
 	uint64_t change;
 	uint64_t end;       /* of what is to be read, not beyond the file's */
 	uint64_t zero_from; /* zeroes from here on; else the file's size */
+	uint64_t version; /* of the cookie when the read began, if zeroes are known */
 	uint64_t next;      /* what lies before was given to parts */
 	uint64_t short_at;  /* the server's file ends here; else the end */
 	uint64_t cache_from, cache_to; /* what came from the cache lies between these */

@@ -41,6 +41,8 @@ static void fill_in(struct fsc_read_state *rs, struct fsc_read *read)
 	rs->mem.nr = read->nr_iov;
 	rs->end = fsc_read_end(read);
 	rs->zero_from = fsc_read_zero_from(read);
+	if (read->zero_tail && read->cookie)
+		rs->version = fsc_cookie_version(read->cookie);
 	rs->next = read->pos;
 	rs->short_at = rs->end;
 	rs->cache_from = rs->end;
@@ -100,6 +102,12 @@ static void sample(struct fsc_read_state *rs)
 		rs->gen = fsc_cookie_gen(rs->cookie, read->file_size);
 	if (rs->gen)
 		rs->change = fsc_gen_change(rs->gen);
+	/* The zeroes are known as of when the read began, which may have been before an
+	 * invalidation: then they are for its reader alone, neither stored nor shared. */
+	if (rs->gen && read->zero_tail && fsc_cookie_version(rs->cookie) != rs->version) {
+		fsc_gen_put(rs->gen);
+		rs->gen = NULL;
+	}
 	rs->cached = rs->gen && !fsc_read_priv(read)->distrust;
 }
 
@@ -275,6 +283,8 @@ void fsc_request_ahead(struct fsc_read *read, uint64_t from, uint64_t to)
 	if (mine->ops->hold)
 		mine->ops->hold(mine->netfs);
 	rs->ahead = true;
+	if (mine->zero_tail && fsc_read_priv(read)->is_long)
+		rs->version = read->priv.state->version; /* when that one began */
 	rs->piece = fsc_read_piece(read); /* which knows the client's read, but not this one */
 	publish(rs);
 	fsc_work_queue(rs->cookie->wq, &rs->work, 0);
